@@ -1,0 +1,2 @@
+/** Graft autograd. */
+package dev.graft.autograd;

@@ -1,0 +1,2 @@
+/** Graft benchmarks. */
+package dev.graft.benchmarks;

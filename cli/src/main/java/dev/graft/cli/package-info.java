@@ -1,0 +1,2 @@
+/** Graft cli. */
+package dev.graft.cli;

@@ -1,0 +1,2 @@
+/** Graft kernels. */
+package dev.graft.kernels;

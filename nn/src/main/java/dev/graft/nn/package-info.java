@@ -1,0 +1,2 @@
+/** Graft nn. */
+package dev.graft.nn;

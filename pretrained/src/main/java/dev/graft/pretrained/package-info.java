@@ -1,0 +1,2 @@
+/** Graft pretrained. */
+package dev.graft.pretrained;

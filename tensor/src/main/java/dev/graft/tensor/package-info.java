@@ -1,0 +1,2 @@
+/** Graft tensor. */
+package dev.graft.tensor;
