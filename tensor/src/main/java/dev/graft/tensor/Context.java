@@ -1,0 +1,75 @@
+package dev.graft.tensor;
+
+import dev.graft.tensor.backend.Backend;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+
+/**
+ * What holds for the ops of one call: training mode, random numbers, recording, the module path for messages, and for
+ * tests another backend. It is bound to the call and its callees, not stored in modules, so a loaded model is immutable in
+ * inference and can be shared between threads.
+ *
+ * <pre>{@code
+ * Context.training(seed, step).call(() -> model.call(x));
+ * }</pre>
+ *
+ * @param training     whether dropout drops and batch norm uses the batch's statistics
+ * @param random       the step's random numbers
+ * @param interceptors outermost first
+ * @param path         path of the running module, empty outside of modules
+ * @param cpu          the CPU backend to use instead of the default, or null
+ */
+public record Context(boolean training, RandomStream random, List<Interceptor> interceptors, String path, Backend cpu) {
+    private static final ScopedValue<Context> CURRENT = ScopedValue.newInstance();
+
+    /** The context of this call; inference with seed 0 when none was bound. */
+    public static Context current() {
+        return CURRENT.isBound() ? CURRENT.get() : inference();
+    }
+
+    /** Evaluation mode, nothing recorded. */
+    public static Context inference() {
+        return new Context(false, RandomStream.of(0, 0), List.of(), "", null);
+    }
+
+    /** Training mode for step {@code step} of a run with {@code seed}. Recording is the tape's matter. */
+    public static Context training(long seed, long step) {
+        return new Context(true, RandomStream.of(seed, step), List.of(), "", current().cpu());
+    }
+
+    public Context withTraining(boolean on) {
+        return new Context(on, random, interceptors, path, cpu);
+    }
+
+    public Context withRandom(RandomStream r) {
+        return new Context(training, r, interceptors, path, cpu);
+    }
+
+    /** Adds {@code i} nearest to the backend. */
+    public Context with(Interceptor i) {
+        List<Interceptor> l = new ArrayList<>(interceptors);
+        l.add(i);
+        return new Context(training, random, List.copyOf(l), path, cpu);
+    }
+
+    public Context without(Class<? extends Interceptor> kind) {
+        return new Context(training, random, interceptors.stream().filter(i -> !kind.isInstance(i)).toList(), path, cpu);
+    }
+
+    public Context withPath(String p) {
+        return new Context(training, random, interceptors, p, cpu);
+    }
+
+    public Context withCpu(Backend backend) {
+        return new Context(training, random, interceptors, path, backend);
+    }
+
+    public <T> T call(Supplier<T> body) {
+        return ScopedValue.where(CURRENT, this).call(body::get);
+    }
+
+    public void run(Runnable body) {
+        ScopedValue.where(CURRENT, this).run(body);
+    }
+}

@@ -1,0 +1,139 @@
+package dev.graft.tensor;
+
+import dev.graft.tensor.backend.Backend;
+import dev.graft.tensor.backend.Backends;
+import dev.graft.tensor.op.CreateOp;
+import dev.graft.tensor.op.FusedOp;
+import dev.graft.tensor.op.LayoutOp;
+import dev.graft.tensor.op.Op;
+import dev.graft.tensor.op.Update;
+import java.util.List;
+
+/**
+ * The way of every op: checks, interceptors, shape rule, memory, backend. Interceptors see the op before its shape rule
+ * has run, so that they may change its inputs (autocast).
+ */
+public final class Dispatcher {
+    private Dispatcher() {}
+
+    /** Runs an op with one output. */
+    public static Tensor one(Op op, Tensor... in) {
+        return run(op, in)[0];
+    }
+
+    public static Tensor[] run(Op op, Tensor... in) {
+        Context context = Context.current();
+        for (Tensor t : in) {
+            t.checkOpen();
+        }
+        List<Interceptor> chain = context.interceptors();
+        if (op instanceof FusedOp fused && needsPrimitives(chain, in)) {
+            infer(op, in, context);
+            return fused.compose(in);
+        }
+        return chain.isEmpty() ? execute(op, in, context) : next(chain, 0, op, in, context);
+    }
+
+    private static boolean needsPrimitives(List<Interceptor> chain, Tensor[] in) {
+        for (Interceptor i : chain) {
+            if (i.needsPrimitives(in)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static Tensor[] next(List<Interceptor> chain, int i, Op op, Tensor[] in, Context context) {
+        return i == chain.size() ? execute(op, in, context)
+                : chain.get(i).intercept(op, in, (o, x) -> next(chain, i + 1, o, x, context));
+    }
+
+    private static TensorSpec[] infer(Op op, Tensor[] in, Context context) {
+        TensorSpec[] specs = new TensorSpec[in.length];
+        for (int i = 0; i < in.length; i++) {
+            specs[i] = in[i].spec();
+        }
+        try {
+            return op.infer(specs);
+        } catch (GraftException e) {
+            throw new GraftException(label(op.name(), context) + ": " + e.getMessage(), e.getCause());
+        }
+    }
+
+    private static String label(String name, Context context) {
+        return context.path().isEmpty() ? name : name + " in " + context.path();
+    }
+
+    private static Tensor[] execute(Op op, Tensor[] in, Context context) {
+        TensorSpec[] specs = infer(op, in, context);
+        if (op instanceof LayoutOp view) {
+            Tensor v = view(view, in[0], specs[0]);
+            if (v != null) {
+                return new Tensor[] {v};
+            }
+        }
+        Backend backend = Backends.of(device(op, in, context));
+        if (op instanceof FusedOp fused && !backend.supports(fused)) {
+            return fused.compose(in);
+        }
+        String label = label(op.name(), context);
+        Tensor[] out = new Tensor[specs.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = new Tensor(specs[i], backend.allocate(specs[i].dtype(), specs[i].shape().size(), label), 0);
+        }
+        try {
+            backend.run(op, in, out);
+        } catch (GraftException e) {
+            String m = e.getMessage();
+            throw m.startsWith(op.name()) ? e : new GraftException(label + ": " + m, e.getCause());
+        }
+        return out;
+    }
+
+    private static Tensor view(LayoutOp op, Tensor x, TensorSpec out) {
+        return switch (op) {
+            case LayoutOp.Reshape r -> x.view(out.shape(), 0);
+            case LayoutOp.Slice s when s.isRows(x.shape()) ->
+                    x.view(out.shape(), s.begin()[0] * x.shape().count(1, x.rank()));
+            case LayoutOp.BroadcastTo b when out.shape().size() == x.size() -> x.view(out.shape(), 0);
+            case LayoutOp.Slice s -> null;
+            case LayoutOp.BroadcastTo b -> null;
+            case LayoutOp.Permute p -> null;
+            case LayoutOp.Concat c -> null;
+            case LayoutOp.Pad p -> null;
+        };
+    }
+
+    private static Device device(Op op, Tensor[] in, Context context) {
+        if (op instanceof CreateOp c) {
+            return c.device();
+        }
+        Device d = in[0].device();
+        for (Tensor t : in) {
+            if (!t.device().equals(d)) {
+                throw new GraftException(label(op.name(), context) + ": inputs lie on " + d + " and " + t.device()
+                        + ": move one of them with to(device)");
+            }
+        }
+        return d;
+    }
+
+    /** Changes {@code target} in place; see {@link Update}. */
+    public static void update(Update update, Tensor target, Tensor... in) {
+        target.checkOpen();
+        for (Tensor t : in) {
+            t.checkOpen();
+            if (!t.spec().equals(target.spec()) || !t.device().equals(target.device())) {
+                throw new GraftException(label(update.name(), Context.current()) + ": " + t.spec() + " on " + t.device()
+                        + " does not fit the target, " + target.spec() + " on " + target.device());
+            }
+        }
+        Backends.of(target.device()).update(update, target, in);
+        target.storage().written();
+        for (Tensor t : in) {
+            if (!(update instanceof Update.Assign || update instanceof Update.Axpby) && t != in[0]) {
+                t.storage().written();
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+package dev.graft.tensor;
+
+import java.lang.ref.PhantomReference;
+import java.lang.ref.Reference;
+import java.lang.ref.ReferenceQueue;
+import java.lang.reflect.Array;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The CPU's caching allocator. Arrays whose tensors were closed are kept by dtype and size class and handed out again, so
+ * a steady training step allocates nothing new and nothing is zeroed twice. Tensors that were never closed are left to
+ * the garbage collector; the books are put right when it has found them. The limit is counted by us: live bytes plus
+ * cached bytes never exceed it.
+ */
+final class HostAllocator {
+    private static final long SMALL = 64;
+    private static final Object LOCK = new Object();
+    private static final Map<DType, Map<Integer, ArrayDeque<Object>>> CACHE = new HashMap<>();
+    private static final ReferenceQueue<HostStorage> COLLECTED = new ReferenceQueue<>();
+    private static final Live HEAD = new Live();
+
+    private static long limit = Long.getLong("graft.memory.limit", Long.MAX_VALUE);
+    private static long liveBytes;
+    private static long peakBytes;
+    private static long cachedBytes;
+    private static long liveCount;
+    private static long fresh;
+    private static long collected;
+
+    private HostAllocator() {}
+
+    /** A live storage in the allocator's list: what the out-of-memory report prints. */
+    static final class Live extends PhantomReference<HostStorage> {
+        private final long bytes;
+        private final String label;
+        private Live previous = this;
+        private Live next = this;
+        private boolean done;
+
+        private Live() {
+            super(null, null);
+            this.bytes = 0;
+            this.label = "";
+        }
+
+        private Live(HostStorage s, long bytes, String label) {
+            super(s, COLLECTED);
+            this.bytes = bytes;
+            this.label = label;
+        }
+    }
+
+    static HostStorage allocate(DType dtype, long count, String label) {
+        if (count > Integer.MAX_VALUE - 64) {
+            throw new GraftException("a tensor of " + count + " elements is too large for the CPU, which holds at most "
+                    + (Integer.MAX_VALUE - 64) + " per tensor (" + label + "): use smaller batches or a CUDA device");
+        }
+        int capacity = sizeClass(count);
+        Object array;
+        synchronized (LOCK) {
+            sweep();
+            ArrayDeque<Object> free = CACHE.computeIfAbsent(dtype, d -> new HashMap<>()).get(capacity);
+            array = free == null ? null : free.pollLast();
+            long bytes = (long) capacity * dtype.bytes();
+            if (array != null) {
+                cachedBytes -= bytes;
+            } else {
+                if (liveBytes + cachedBytes + bytes > limit) {
+                    dropCache();
+                }
+                if (liveBytes + bytes > limit) {
+                    throw outOfMemory(dtype, count, label, null);
+                }
+                fresh++;
+            }
+        }
+        if (array == null) {
+            array = newArray(dtype, count, capacity, label);
+        }
+        return new HostStorage(dtype, count, array, label);
+    }
+
+    private static Object newArray(DType dtype, long count, int capacity, String label) {
+        try {
+            return Array.newInstance(carrier(dtype), capacity);
+        } catch (OutOfMemoryError first) {
+            synchronized (LOCK) {
+                dropCache();
+            }
+            try {
+                return Array.newInstance(carrier(dtype), capacity);
+            } catch (OutOfMemoryError second) {
+                synchronized (LOCK) {
+                    throw outOfMemory(dtype, count, label, second);
+                }
+            }
+        }
+    }
+
+    /** Wraps an array of the caller's own; it is counted, and never recycled into the cache of another size. */
+    static HostStorage wrap(DType dtype, Object array, String label) {
+        return new HostStorage(dtype, Array.getLength(array), array, label);
+    }
+
+    static Live track(HostStorage s, String label) {
+        Live node = new Live(s, (long) Array.getLength(s.array()) * s.dtype().bytes(), label);
+        synchronized (LOCK) {
+            node.next = HEAD.next;
+            node.previous = HEAD;
+            HEAD.next.previous = node;
+            HEAD.next = node;
+            liveBytes += node.bytes;
+            liveCount++;
+            peakBytes = Math.max(peakBytes, liveBytes);
+        }
+        return node;
+    }
+
+    static void release(Live node, DType dtype, Object array) {
+        synchronized (LOCK) {
+            if (!unlink(node)) {
+                return;
+            }
+            int capacity = Array.getLength(array);
+            if (capacity > 0 && capacity == sizeClass(capacity) && liveBytes + cachedBytes + node.bytes <= limit) {
+                CACHE.computeIfAbsent(dtype, d -> new HashMap<>())
+                        .computeIfAbsent(capacity, c -> new ArrayDeque<>()).addLast(array);
+                cachedBytes += node.bytes;
+            }
+        }
+        node.clear();
+    }
+
+    private static boolean unlink(Live node) {
+        if (node.done) {
+            return false;
+        }
+        node.done = true;
+        node.previous.next = node.next;
+        node.next.previous = node.previous;
+        liveBytes -= node.bytes;
+        liveCount--;
+        return true;
+    }
+
+    private static void sweep() {
+        for (Reference<?> r = COLLECTED.poll(); r != null; r = COLLECTED.poll()) {
+            if (unlink((Live) r)) {
+                collected++;
+            }
+        }
+    }
+
+    private static void dropCache() {
+        CACHE.clear();
+        cachedBytes = 0;
+    }
+
+    static void trim() {
+        synchronized (LOCK) {
+            dropCache();
+        }
+    }
+
+    static void limit(long bytes) {
+        synchronized (LOCK) {
+            limit = bytes;
+        }
+    }
+
+    static MemoryReport report() {
+        synchronized (LOCK) {
+            sweep();
+            List<MemoryReport.Entry> entries = new ArrayList<>();
+            for (Live l = HEAD.next; l != HEAD; l = l.next) {
+                entries.add(new MemoryReport.Entry(l.label, l.bytes));
+            }
+            entries.sort(Comparator.comparingLong(MemoryReport.Entry::bytes).reversed());
+            return new MemoryReport(Device.CPU, limit, liveBytes, peakBytes, cachedBytes, liveCount, fresh, collected,
+                    List.copyOf(entries.subList(0, Math.min(5, entries.size()))));
+        }
+    }
+
+    static void resetPeak() {
+        synchronized (LOCK) {
+            peakBytes = liveBytes;
+        }
+    }
+
+    private static GraftException outOfMemory(DType dtype, long count, String label, OutOfMemoryError cause) {
+        return new GraftException("out of memory on cpu for " + count + " x " + dtype + " ("
+                + count * dtype.bytes() / (1 << 20) + " MiB, " + label + "): " + report()
+                + "; a smaller batch, freezing more layers, gradient checkpointing, or a larger -Xmx or"
+                + " graft.memory.limit would help", cause);
+    }
+
+    /** Four classes per doubling: at most a quarter of an array is unused. */
+    static int sizeClass(long count) {
+        if (count <= SMALL) {
+            return count == 0 ? 0 : (int) SMALL;
+        }
+        long step = Math.max(16, Long.highestOneBit(count - 1) >> 2);
+        return (int) Math.min(Integer.MAX_VALUE - 64, (count + step - 1) / step * step);
+    }
+
+    static Class<?> carrier(DType dtype) {
+        return switch (dtype) {
+            case F32 -> float.class;
+            case F64 -> double.class;
+            case F16, BF16, I16 -> short.class;
+            case I32 -> int.class;
+            case I64 -> long.class;
+            case I8, U8, BOOL -> byte.class;
+        };
+    }
+}

@@ -1,0 +1,61 @@
+package dev.graft.tensor;
+
+/**
+ * CPU memory: one Java array of the dtype's carrier. Carriers: float[] for float32, double[] for float64, short[] for
+ * float16, bfloat16 and int16, int[] for int32, long[] for int64, byte[] for int8, uint8 and bool. The array may be longer
+ * than {@link #count()} (the allocator rounds up) and holds old values when it was recycled.
+ */
+public final class HostStorage extends Storage {
+    private final Object array;
+    private final HostAllocator.Live live;
+
+    HostStorage(DType dtype, long count, Object array, String label) {
+        super(dtype, count);
+        this.array = array;
+        this.live = HostAllocator.track(this, label);
+    }
+
+    /** For CPU backends: memory from the caching allocator, with any content. */
+    public static HostStorage allocate(DType dtype, long count, String label) {
+        return HostAllocator.allocate(dtype, count, label);
+    }
+
+    @Override
+    public Device device() {
+        return Device.CPU;
+    }
+
+    @Override
+    protected void free() {
+        HostAllocator.release(live, dtype(), array);
+    }
+
+    /** The Java array itself. */
+    public Object array() {
+        return array;
+    }
+
+    public float[] floats() {
+        return (float[]) array;
+    }
+
+    public double[] doubles() {
+        return (double[]) array;
+    }
+
+    public int[] ints() {
+        return (int[]) array;
+    }
+
+    public long[] longs() {
+        return (long[]) array;
+    }
+
+    public short[] shorts() {
+        return (short[]) array;
+    }
+
+    public byte[] bytes() {
+        return (byte[]) array;
+    }
+}

@@ -1,0 +1,19 @@
+package dev.graft.tensor;
+
+import dev.graft.tensor.op.Op;
+
+/** Stands between a tensor's op and its backend: the tape, the profiler, autocast and the NaN guard are interceptors. */
+public interface Interceptor {
+    /** Runs {@code op}, by {@code next} or in another way, and returns its outputs. */
+    Tensor[] intercept(Op op, Tensor[] inputs, Next next);
+
+    /** Whether a fused op must be taken apart for this interceptor to see its parts; a tape says yes. */
+    default boolean needsPrimitives(Tensor[] inputs) {
+        return false;
+    }
+
+    /** The rest of the chain, the backend at its end. */
+    interface Next {
+        Tensor[] run(Op op, Tensor[] inputs);
+    }
+}

@@ -1,0 +1,15 @@
+package dev.graft.tensor.backend;
+
+import dev.graft.tensor.Device;
+
+/** Found by {@link java.util.ServiceLoader}: makes the backends of devices other than the CPU. */
+public interface BackendProvider {
+    Device.Kind kind();
+
+    /**
+     * The backend of {@code device}.
+     *
+     * @throws dev.graft.tensor.GraftException one sentence that says what is missing and the fix
+     */
+    Backend open(Device device);
+}

@@ -1,0 +1,2 @@
+/** What a device must offer, and how it is found. */
+package dev.graft.tensor.backend;

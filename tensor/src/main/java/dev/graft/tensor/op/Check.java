@@ -1,0 +1,61 @@
+package dev.graft.tensor.op;
+
+import dev.graft.tensor.DType;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.TensorSpec;
+
+/** The checks that shape rules share; each throws one sentence without the op's name. */
+final class Check {
+    private Check() {}
+
+    static void arity(TensorSpec[] in, int n) {
+        if (in.length != n) {
+            throw new GraftException("takes " + n + " inputs, got " + in.length);
+        }
+    }
+
+    static void that(boolean ok, String message) {
+        if (!ok) {
+            throw new GraftException(message);
+        }
+    }
+
+    static void floats(TensorSpec t, String what) {
+        if (t.dtype() != DType.F32 && t.dtype() != DType.F64 && t.dtype() != DType.F16 && t.dtype() != DType.BF16) {
+            throw new GraftException(what + " is " + t + ", a floating-point tensor is needed: cast it first");
+        }
+    }
+
+    static void indices(TensorSpec t) {
+        if (t.dtype() != DType.I32 && t.dtype() != DType.I64) {
+            throw new GraftException("indices are " + t + ", int32 or int64 is needed: cast them first");
+        }
+    }
+
+    static void sameType(TensorSpec a, TensorSpec b) {
+        if (a.dtype() != b.dtype()) {
+            throw new GraftException(a + " and " + b + " have different element types: cast one of them");
+        }
+    }
+
+    static void rank(TensorSpec t, int rank, String what, String layout) {
+        if (t.rank() != rank) {
+            throw new GraftException(what + " has shape " + t.shape() + ", " + layout + " is needed");
+        }
+    }
+
+    static void shape(TensorSpec t, Shape want, String what) {
+        if (!t.shape().equals(want)) {
+            throw new GraftException(what + " has shape " + t.shape() + " where " + want + " is needed");
+        }
+    }
+
+    static TensorSpec[] out(TensorSpec... specs) {
+        return specs;
+    }
+
+    static TensorSpec[] out(DType dtype, Shape shape) {
+        return new TensorSpec[] {new TensorSpec(dtype, shape)};
+    }
+}

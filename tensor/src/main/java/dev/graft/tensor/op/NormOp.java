@@ -1,0 +1,88 @@
+package dev.graft.tensor.op;
+
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.TensorSpec;
+
+/** Normalisation with saved statistics. */
+public sealed interface NormOp extends PrimitiveOp {
+
+    /**
+     * Training-mode batch norm over all axes but the last: y = (x − mean)·invstd·gamma + beta with the batch's biased
+     * variance (Ioffe and Szegedy 2015, arXiv:1502.03167). Inputs: x [..., C], gamma [C], beta [C]; outputs: y, mean [C],
+     * invstd [C] = 1/sqrt(var + eps).
+     */
+    record BatchNorm(double eps) implements NormOp {
+        @Override
+        public String name() {
+            return "batch_norm";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            TensorSpec c = affine(in);
+            Check.that(in[0].shape().size() > 0, "input " + in[0].shape() + " is empty: no statistics can be taken");
+            return Check.out(in[0], c, c);
+        }
+    }
+
+    /** Inputs: dy, x [..., C], gamma, mean, invstd [C]; outputs: dx, dgamma [C], dbeta [C]. */
+    record BatchNormBackward() implements NormOp {
+        @Override
+        public String name() {
+            return "batch_norm_backward";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 5);
+            Check.shape(in[1], in[0].shape(), "input");
+            return Check.out(in[1], in[2], in[2]);
+        }
+    }
+
+    /**
+     * Over the last axis: y = (x − mean)·rstd·gamma + beta (Ba et al. 2016, arXiv:1607.06450). Inputs: x [..., C], gamma
+     * [C], beta [C]; outputs: y, mean [...], rstd [...].
+     */
+    record LayerNorm(double eps) implements NormOp {
+        @Override
+        public String name() {
+            return "layer_norm";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            affine(in);
+            Check.that(in[0].dim(-1) > 0, "input " + in[0].shape() + " has an empty last axis");
+            TensorSpec rows = new TensorSpec(in[0].dtype(), in[0].shape().without(-1));
+            return Check.out(in[0], rows, rows);
+        }
+    }
+
+    /** Inputs: dy, x [..., C], gamma [C], mean, rstd [...]; outputs: dx, dgamma [C], dbeta [C]. */
+    record LayerNormBackward() implements NormOp {
+        @Override
+        public String name() {
+            return "layer_norm_backward";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 5);
+            Check.shape(in[1], in[0].shape(), "input");
+            return Check.out(in[1], in[2], in[2]);
+        }
+    }
+
+    private static TensorSpec affine(TensorSpec[] in) {
+        Check.arity(in, 3);
+        Check.floats(in[0], "input");
+        Check.that(in[0].rank() > 0, "needs a channel axis, got a scalar");
+        Shape c = Shape.of(in[0].dim(-1));
+        Check.shape(in[1], c, "scale of input " + in[0].shape());
+        Check.shape(in[2], c, "shift of input " + in[0].shape());
+        Check.sameType(in[0], in[1]);
+        Check.sameType(in[0], in[2]);
+        return new TensorSpec(in[0].dtype(), c);
+    }
+}

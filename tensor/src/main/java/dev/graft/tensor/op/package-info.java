@@ -1,0 +1,2 @@
+/** The ops as values: static arguments and shape rules. One sealed family per file. */
+package dev.graft.tensor.op;
