@@ -61,6 +61,14 @@ public final class Scope implements AutoCloseable {
         }
     }
 
+    /** Makes {@code t}, a handle that belongs to no scope, a tensor of the scope open now; the caller's if none is. */
+    public static Tensor adopt(Tensor t) {
+        if (t.owner() == null) {
+            register(t);
+        }
+        return t;
+    }
+
     /** Hands {@code t} to the scope around this one; with none around it, to the caller. */
     public Tensor keep(Tensor t) {
         if (t.owner() == this) {

@@ -25,8 +25,8 @@ public sealed interface NormOp extends PrimitiveOp {
         }
     }
 
-    /** Inputs: dy, x [..., C], gamma, mean, invstd [C]; outputs: dx, dgamma [C], dbeta [C]. */
-    record BatchNormBackward() implements NormOp {
+    /** eps: that of the forward op. Inputs: dy, x [..., C], gamma, mean, invstd [C]; outputs: dx, dgamma [C], dbeta [C]. */
+    record BatchNormBackward(double eps) implements NormOp {
         @Override
         public String name() {
             return "batch_norm_backward";
@@ -59,8 +59,8 @@ public sealed interface NormOp extends PrimitiveOp {
         }
     }
 
-    /** Inputs: dy, x [..., C], gamma [C], mean, rstd [...]; outputs: dx, dgamma [C], dbeta [C]. */
-    record LayerNormBackward() implements NormOp {
+    /** eps: that of the forward op. Inputs: dy, x [..., C], gamma [C], mean, rstd [...]; outputs: dx, dgamma, dbeta [C]. */
+    record LayerNormBackward(double eps) implements NormOp {
         @Override
         public String name() {
             return "layer_norm_backward";
