@@ -1,0 +1,71 @@
+package dev.graft.autograd;
+
+import dev.graft.tensor.Context;
+import dev.graft.tensor.Interceptor;
+import dev.graft.tensor.RandomStream;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+
+/**
+ * Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): a segment's inner values are not kept for backward but
+ * computed a second time there, with the same random numbers. Costs one more forward pass of the segment, saves its
+ * activations. Batch norm inside a segment would update its running statistics twice; {@code nn} takes care of that.
+ */
+public final class Checkpoint {
+    private static final ScopedValue<Boolean> RECOMPUTING = ScopedValue.newInstance();
+
+    private Checkpoint() {}
+
+    /** Whether the current call is the second computation of a segment: side effects must not be repeated. */
+    public static boolean isRecomputing() {
+        return RECOMPUTING.isBound();
+    }
+
+    /**
+     * segment(x), remembered by its input only. The leaves that the segment uses get their gradients as usual. When no
+     * tape records, or several do (second derivatives), the segment simply runs.
+     */
+    public static Tensor run(UnaryOperator<Tensor> segment, Tensor x) {
+        Context context = Context.current();
+        List<Interceptor> recorders = context.interceptors().stream().filter(Tape.Recorder.class::isInstance).toList();
+        if (recorders.size() != 1) {
+            return segment.apply(x);
+        }
+        Tape tape = ((Tape.Recorder) recorders.getFirst()).tape();
+        RandomStream replay = context.random().fork();
+        Tensor y = first(segment, x);
+        Node.Rule rule = (n, dy) -> {
+            Tensor in = n.in(0);
+            Context again = new Context(context.training(), replay.fork(), Context.current().interceptors(),
+                    context.path(), context.cpu());
+            Map<Long, Tensor> all = again.call(() -> ScopedValue.where(RECOMPUTING, true)
+                    .call(() -> recompute(segment, in, dy[0])));
+            Tensor dx = all.remove(in.id());
+            tape.extra(all);
+            return new Tensor[] {dx};
+        };
+        boolean[] needs = {tape.tracks(x)};
+        tape.add(new Node("checkpoint", context.path(), rule, new Tensor[] {x}, needs, new Tensor[] {y}, 1),
+                new Tensor[] {y});
+        return y;
+    }
+
+    private static Tensor first(UnaryOperator<Tensor> segment, Tensor x) {
+        try (Scope s = Scope.open("checkpointed segment")) {
+            Tensor y = Tape.noGrad(() -> segment.apply(x));
+            return s.keep(y.id() == x.id() ? y.detach() : y);
+        }
+    }
+
+    private static Map<Long, Tensor> recompute(UnaryOperator<Tensor> segment, Tensor x, Tensor dy) {
+        try (Tape inner = new Tape()) {
+            inner.watch(x);
+            Tensor y = inner.record(() -> segment.apply(x));
+            return new HashMap<>(inner.backward(y, dy).byId());
+        }
+    }
+}

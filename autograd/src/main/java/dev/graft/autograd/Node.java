@@ -1,0 +1,138 @@
+package dev.graft.autograd;
+
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.TensorSpec;
+
+/**
+ * One recorded op: the identities of its inputs and outputs, and the values its rule will read, each a handle of its own
+ * that keeps the memory until backward has passed.
+ */
+final class Node implements AutoCloseable {
+    /** Gradients by the node's inputs; null where none is needed. */
+    interface Rule {
+        Tensor[] apply(Node node, Tensor[] dy);
+    }
+
+    private final String name;
+    private final String path;
+    private final Rule rule;
+    private final long[] inputIds;
+    private final TensorSpec[] inputSpecs;
+    private final boolean[] needs;
+    private final long[] outputIds;
+    private final TensorSpec[] outputSpecs;
+    private final Tensor[] saved;
+    private final int[] versions;
+
+    /** @param saves bit i keeps input i, bit 8 + i keeps output i */
+    Node(String name, String path, Rule rule, Tensor[] in, boolean[] needs, Tensor[] out, int saves) {
+        this.name = name;
+        this.path = path;
+        this.rule = rule;
+        this.needs = needs;
+        this.inputIds = ids(in);
+        this.inputSpecs = specs(in);
+        this.outputIds = ids(out);
+        this.outputSpecs = specs(out);
+        this.saved = new Tensor[in.length + out.length];
+        this.versions = new int[saved.length];
+        for (int i = 0; i < saved.length; i++) {
+            boolean input = i < in.length;
+            Tensor t = input ? in[i] : out[i - in.length];
+            if ((saves >> (input ? i : 8 + i - in.length) & 1) == 1) {
+                saved[i] = t.retain();
+                versions[i] = t.storage().version();
+            }
+        }
+    }
+
+    private static long[] ids(Tensor[] t) {
+        long[] ids = new long[t.length];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = t[i].id();
+        }
+        return ids;
+    }
+
+    private static TensorSpec[] specs(Tensor[] t) {
+        TensorSpec[] s = new TensorSpec[t.length];
+        for (int i = 0; i < s.length; i++) {
+            s[i] = t[i].spec();
+        }
+        return s;
+    }
+
+    Tensor[] backward(Tensor[] dy) {
+        return rule.apply(this, dy);
+    }
+
+    String path() {
+        return path;
+    }
+
+    int inputs() {
+        return inputIds.length;
+    }
+
+    int outputs() {
+        return outputIds.length;
+    }
+
+    long inputId(int i) {
+        return inputIds[i];
+    }
+
+    long outputId(int i) {
+        return outputIds[i];
+    }
+
+    TensorSpec outputSpec(int i) {
+        return outputSpecs[i];
+    }
+
+    TensorSpec inputSpec(int i) {
+        return inputSpecs[i];
+    }
+
+    Shape shape(int i) {
+        return inputSpecs[i].shape();
+    }
+
+    /** Whether the gradient by input {@code i} is wanted. */
+    boolean needs(int i) {
+        return needs[i];
+    }
+
+    /** The saved input {@code i}. */
+    Tensor in(int i) {
+        return get(i, "input " + i);
+    }
+
+    /** The saved output {@code i}. */
+    Tensor out(int i) {
+        return get(inputIds.length + i, "output " + i);
+    }
+
+    private Tensor get(int slot, String what) {
+        Tensor t = saved[slot];
+        if (t == null) {
+            throw new IllegalStateException(name + ": " + what + " was not saved for its gradient rule");
+        }
+        if (t.storage().version() != versions[slot]) {
+            throw new GraftException(name + (path.isEmpty() ? "" : " in " + path) + ": " + what + " " + t.spec()
+                    + " was changed in place between forward and backward: change parameters after backward only");
+        }
+        return t;
+    }
+
+    @Override
+    public void close() {
+        for (Tensor t : saved) {
+            if (t != null) {
+                t.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+package dev.graft.autograd;
+
+import dev.graft.tensor.Context;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Interceptor;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.Op;
+import dev.graft.tensor.op.PrimitiveOp;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Function;
+import java.util.function.Supplier;
+
+/**
+ * Records the differentiable ops of a call and walks them backwards.
+ *
+ * <pre>{@code
+ * Tensor w = Tensor.of(new float[] {3}).requiresGrad(true);
+ * try (var tape = new Tape()) {
+ *     Tensor loss = tape.record(() -> w.square().sum());
+ *     Tensor dw = tape.backward(loss).of(w);      // 6
+ * }
+ * }</pre>
+ *
+ * Only what depends on a leaf (a tensor with {@link Tensor#requiresGrad()} or one given to {@link #watch}) is recorded,
+ * and only the values that a rule will read are kept, until backward has passed them. Tapes nest: when backward runs
+ * inside the recording of another tape, that one records it, which gives second derivatives. A tape serves one thread and
+ * one backward pass.
+ */
+public final class Tape implements AutoCloseable {
+    private final List<Node> nodes = new ArrayList<>();
+    private final Set<Long> tracked = new HashSet<>();
+    private final Recorder recorder = new Recorder(this);
+    private boolean used;
+
+    /** Stands in the dispatch chain while a tape records. */
+    static final class Recorder implements Interceptor {
+        private final Tape tape;
+
+        Recorder(Tape tape) {
+            this.tape = tape;
+        }
+
+        Tape tape() {
+            return tape;
+        }
+
+        @Override
+        public boolean needsPrimitives(Tensor[] inputs) {
+            for (Tensor t : inputs) {
+                if (tape.tracks(t)) {
+                    return true;
+                }
+            }
+            return false;
+        }
+
+        @Override
+        public Tensor[] intercept(Op op, Tensor[] in, Next next) {
+            Tensor[] out = next.run(op, in);
+            if (op instanceof PrimitiveOp primitive && needsPrimitives(in)) {
+                tape.add(primitive, in, out);
+            }
+            return out;
+        }
+    }
+
+    /** Treats {@code t} as a leaf of this tape. */
+    public Tensor watch(Tensor t) {
+        tracked.add(t.id());
+        return t;
+    }
+
+    boolean tracks(Tensor t) {
+        return t.requiresGrad() || tracked.contains(t.id());
+    }
+
+    /** Runs {@code body} with this tape recording. May be called several times before backward. */
+    public <T> T record(Supplier<T> body) {
+        if (used) {
+            throw new GraftException("tape: it has been through backward: use a new one for every step");
+        }
+        return Context.current().with(recorder).call(body);
+    }
+
+    /** Runs {@code body} with no tape recording, as PyTorch's {@code no_grad}. */
+    public static <T> T noGrad(Supplier<T> body) {
+        Context c = Context.current();
+        return c.interceptors().isEmpty() ? body.get() : c.without(Recorder.class).call(body);
+    }
+
+    /** Whether any tape records the current call. */
+    public static boolean isRecording() {
+        return Context.current().interceptors().stream().anyMatch(Recorder.class::isInstance);
+    }
+
+    private void add(PrimitiveOp op, Tensor[] in, Tensor[] out) {
+        boolean[] needs = new boolean[in.length];
+        boolean any = false;
+        for (int i = 0; i < in.length; i++) {
+            needs[i] = tracks(in[i]) && in[i].dtype().isFloat();
+            any |= needs[i];
+        }
+        if (!any || !out[0].dtype().isFloat()) {
+            return;
+        }
+        add(new Node(op.name(), Context.current().path(), (n, dy) -> GradientTable.backward(op, n, dy), in, needs, out,
+                GradientTable.saves(op, needs)), out);
+    }
+
+    /** Records a computation with a rule of its own; its rule may also return gradients of other leaves by {@code extra}. */
+    void add(Node node, Tensor[] out) {
+        nodes.add(node);
+        for (Tensor t : out) {
+            if (t.dtype().isFloat()) {
+                tracked.add(t.id());
+            }
+        }
+    }
+
+    /** Gradients of {@code loss}, a single value, by all leaves. */
+    public Gradients backward(Tensor loss) {
+        if (loss.size() != 1) {
+            throw new GraftException("backward: the loss has shape " + loss.shape() + ", a single value is needed: reduce"
+                    + " it by mean() or sum(), or give a seed");
+        }
+        return backward(loss, loss.onesLike());
+    }
+
+    /** Gradients of the sum of {@code output · seed} by all leaves; seed has the output's shape. */
+    public Gradients backward(Tensor output, Tensor seed) {
+        return backward(new Tensor[] {output}, new Tensor[] {seed});
+    }
+
+    Gradients backward(Tensor[] outputs, Tensor[] seeds) {
+        if (used) {
+            throw new GraftException("backward: this tape has been used: record again on a new one");
+        }
+        used = true;
+        Map<Long, Tensor> grads = new HashMap<>();
+        for (int i = 0; i < outputs.length; i++) {
+            if (!tracks(outputs[i])) {
+                throw new GraftException("backward: the output " + outputs[i].spec()
+                        + " depends on no tracked tensor: nothing in it requires a gradient, or it was not recorded");
+            }
+            if (!seeds[i].spec().equals(outputs[i].spec())) {
+                throw new GraftException("backward: seed " + seeds[i].spec() + " does not fit output " + outputs[i].spec());
+            }
+            accumulate(grads, outputs[i].id(), seeds[i]);
+        }
+        for (int i = nodes.size() - 1; i >= 0; i--) {
+            Node n = nodes.get(i);
+            step(n, grads);
+            n.close();
+            nodes.set(i, null);
+        }
+        nodes.clear();
+        grads.values().forEach(Scope::adopt);
+        return new Gradients(grads);
+    }
+
+    private void step(Node n, Map<Long, Tensor> grads) {
+        Tensor[] dy = new Tensor[n.outputs()];
+        boolean any = false;
+        for (int k = 0; k < dy.length; k++) {
+            dy[k] = grads.remove(n.outputId(k));
+            any |= dy[k] != null;
+        }
+        if (!any) {
+            return;
+        }
+        try (Scope scope = Scope.open("backward")) {
+            Tensor[] dx = Context.current().withPath(n.path()).call(() -> n.backward(dy));
+            for (int k = 0; k < n.inputs(); k++) {
+                if (n.needs(k) && dx[k] != null) {
+                    accumulate(grads, n.inputId(k), dx[k]);
+                }
+            }
+            extra.forEach((id, g) -> accumulate(grads, id, g));
+            extra.clear();
+        }
+        for (Tensor t : dy) {
+            if (t != null) {
+                t.close();
+            }
+        }
+    }
+
+    private final Map<Long, Tensor> extra = new HashMap<>();
+
+    /** For rules that recompute: gradients of leaves that were no inputs of their node. */
+    void extra(Map<Long, Tensor> gradients) {
+        extra.putAll(gradients);
+    }
+
+    private static void accumulate(Map<Long, Tensor> grads, long id, Tensor g) {
+        Tensor old = grads.get(id);
+        if (old == null) {
+            grads.put(id, g.retain());
+        } else {
+            try (Scope s = Scope.open("backward"); Tensor before = old) {
+                grads.put(id, before.add(g).retain());
+            }
+        }
+    }
+
+    /**
+     * The vector-Jacobian product of {@code f} at {@code in}: gradients of Σ f(in)·dy by each input, null where the output
+     * does not depend on it. Differentiable itself when an outer tape records.
+     */
+    public static Tensor[] vjp(Function<Tensor[], Tensor[]> f, Tensor[] in, Tensor[] dy) {
+        try (Tape tape = new Tape()) {
+            for (Tensor t : in) {
+                if (t.dtype().isFloat()) {
+                    tape.watch(t);
+                }
+            }
+            Tensor[] out = tape.record(() -> f.apply(in));
+            List<Tensor> ys = new ArrayList<>();
+            List<Tensor> seeds = new ArrayList<>();
+            for (int i = 0; i < out.length; i++) {
+                if (dy[i] != null && tape.tracks(out[i])) {
+                    ys.add(out[i]);
+                    seeds.add(dy[i]);
+                }
+            }
+            Gradients g = tape.backward(ys.toArray(new Tensor[0]), seeds.toArray(new Tensor[0]));
+            Tensor[] dx = new Tensor[in.length];
+            for (int i = 0; i < dx.length; i++) {
+                dx[i] = g.find(in[i]);
+            }
+            return dx;
+        }
+    }
+
+    /** Bytes that the recorded ops keep for backward; the memory a frozen layer does not cost. */
+    public int size() {
+        return nodes.size();
+    }
+
+    @Override
+    public void close() {
+        used = true;
+        for (Node n : nodes) {
+            if (n != null) {
+                n.close();
+            }
+        }
+        nodes.clear();
+        tracked.clear();
+    }
+}
