@@ -1,0 +1,200 @@
+package dev.graft.nn;
+
+import dev.graft.tensor.Context;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.BiConsumer;
+import java.util.function.Supplier;
+
+/**
+ * A layer or a network: a function of a tensor with parameters, buffers and child modules. Subclasses register these in
+ * their constructors and implement {@link #forward}; callers use {@link #call}. Paths are PyTorch's, such as
+ * {@code layer3.0.bn1.weight}, so weights of torchvision and timm load by name.
+ *
+ * <p>A module holds no mode and no precision: training is a property of the call ({@link Context}). A frozen module runs
+ * as in evaluation whatever the call says, its children included: dropout is off and batch norm keeps its statistics.
+ */
+public abstract class Module implements AutoCloseable {
+    private final Map<String, Module> children = new LinkedHashMap<>();
+    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+    private final Map<String, Buffer> buffers = new LinkedHashMap<>();
+    private String name = "";
+    private boolean frozen;
+
+    /** The function itself: [N, ...] to [N, ...]. Values it makes are freed when the call returns, but for its result. */
+    protected abstract Tensor forward(Tensor x);
+
+    /** Runs this module on {@code x}. */
+    public final Tensor call(Tensor x) {
+        return within(() -> forward(x));
+    }
+
+    /** Runs {@code body} as part of this module: its path in messages, its frozen state, its intermediates freed. */
+    protected final Tensor within(Supplier<Tensor> body) {
+        Context c = Context.current();
+        String path = name.isEmpty() || c.path().isEmpty() ? c.path() + name : c.path() + "." + name;
+        Context inner = c.withPath(path);
+        return (frozen && c.training() ? inner.withTraining(false) : inner).call(() -> {
+            try (Scope scope = Scope.open(path.isEmpty() ? "model" : path)) {
+                return scope.keep(body.get());
+            }
+        });
+    }
+
+    /** Registers {@code child} under {@code name} and returns it. */
+    protected final <M extends Module> M child(String name, M child) {
+        Module m = child;
+        if (!m.name.isEmpty() && !m.name.equals(name)) {
+            throw new GraftException("module: a " + child.getClass().getSimpleName() + " named " + m.name
+                    + " cannot become " + name + " as well: build a second one");
+        }
+        m.name = name;
+        children.put(name, child);
+        return child;
+    }
+
+    protected final Parameter parameter(String name, Parameter.Kind kind, Init init, int... dims) {
+        Parameter p = new Parameter(dev.graft.tensor.Shape.of(dims), kind, init);
+        parameters.put(name, p);
+        return p;
+    }
+
+    /** Registers values that are saved with the module but not learned by gradients, such as running statistics. */
+    protected final Buffer buffer(String name, Supplier<Tensor> initial) {
+        Buffer b = new Buffer(initial);
+        buffers.put(name, b);
+        return b;
+    }
+
+    public final Map<String, Module> children() {
+        return Collections.unmodifiableMap(children);
+    }
+
+    /** The descendant at {@code path}, such as {@code layer1.0.conv1}; this module for the empty path. */
+    public final Module at(String path) {
+        Module m = this;
+        for (String step : path.isEmpty() ? new String[0] : path.split("\\.")) {
+            Module next = m.children.get(step);
+            if (next == null) {
+                throw new GraftException("module: there is no '" + path + "': '" + step + "' is none of "
+                        + m.children.keySet());
+            }
+            m = next;
+        }
+        return m;
+    }
+
+    /** Puts {@code replacement} where the module at {@code path} is: how a head is replaced. */
+    public final void replace(String path, Module replacement) {
+        int dot = path.lastIndexOf('.');
+        Module parent = at(dot < 0 ? "" : path.substring(0, dot));
+        String last = path.substring(dot + 1);
+        Module old = at(path);
+        parent.child(last, replacement);
+        parent.replaced(last, old, replacement);
+    }
+
+    /** Called after a child was replaced; a module that keeps its children in fields takes the new one over. */
+    protected void replaced(String name, Module old, Module replacement) {}
+
+    /** All parameters with their paths, in the order of registration. */
+    public final Map<String, Parameter> parameters() {
+        Map<String, Parameter> all = new LinkedHashMap<>();
+        visit((path, m) -> m.parameters.forEach((n, p) -> all.put(join(path, n), p)));
+        return all;
+    }
+
+    /** All buffers with their paths. */
+    public final Map<String, Buffer> buffers() {
+        Map<String, Buffer> all = new LinkedHashMap<>();
+        visit((path, m) -> m.buffers.forEach((n, b) -> all.put(join(path, n), b)));
+        return all;
+    }
+
+    /** All modules with their paths, this one first with the empty path. */
+    public final Map<String, Module> modules() {
+        Map<String, Module> all = new LinkedHashMap<>();
+        visit(all::put);
+        return all;
+    }
+
+    private void visit(BiConsumer<String, Module> visitor) {
+        visit("", visitor);
+    }
+
+    private void visit(String path, BiConsumer<String, Module> visitor) {
+        visitor.accept(path, this);
+        children.forEach((n, c) -> c.visit(join(path, n), visitor));
+    }
+
+    private static String join(String path, String name) {
+        return path.isEmpty() ? name : path + "." + name;
+    }
+
+    /** Number of learnable values, frozen ones included. */
+    public final long parameterCount() {
+        return parameters().values().stream().mapToLong(Parameter::size).sum();
+    }
+
+    /** New random values for every parameter, by {@code seed} and path. */
+    public final Module initialize(long seed) {
+        parameters().forEach((path, p) -> p.initialize(seed, path));
+        buffers().values().forEach(Buffer::reset);
+        return this;
+    }
+
+    public final boolean frozen() {
+        return frozen;
+    }
+
+    /**
+     * Freezes what {@code selector} selects and nothing else: no gradient, no optimizer state, no penalty, batch norm with
+     * fixed statistics, dropout and stochastic depth off. Gradients still pass through to trainable layers below.
+     */
+    public final void freeze(ParamSelector selector) {
+        Map<String, Parameter> all = parameters();
+        all.forEach((path, p) -> p.trainable(!selector.matches(path)));
+        modules().forEach((path, m) -> m.frozen = !path.isEmpty() && selector.matches(path)
+                || m.hasOnlyFrozenParameters());
+    }
+
+    private boolean hasOnlyFrozenParameters() {
+        Map<String, Parameter> mine = parameters();
+        return !mine.isEmpty() && mine.values().stream().noneMatch(Parameter::trainable);
+    }
+
+    /** Frees parameters and buffers. */
+    @Override
+    public final void close() {
+        parameters().values().forEach(Parameter::close);
+        buffers().values().forEach(Buffer::close);
+    }
+
+    /** What the printed summary says of this module besides its class, such as {@code 64 to 128, 3x3}. */
+    protected String describe() {
+        return "";
+    }
+
+    /** The tree of modules, one a line. */
+    @Override
+    public String toString() {
+        StringBuilder s = new StringBuilder();
+        print(s, "");
+        return s.toString();
+    }
+
+    private void print(StringBuilder s, String indent) {
+        s.append(getClass().getSimpleName());
+        if (!describe().isEmpty()) {
+            s.append('(').append(describe()).append(')');
+        }
+        children.forEach((n, c) -> {
+            s.append('\n').append(indent).append("  ").append(n).append(": ");
+            c.print(s, indent + "  ");
+        });
+    }
+}
