@@ -1,0 +1,138 @@
+package dev.graft.autograd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Dispatcher;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Memory;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.ConvParams;
+import dev.graft.tensor.op.Update;
+import org.junit.jupiter.api.Test;
+
+class TapeTest {
+    @Test
+    void theExampleOfTheDocumentation() {
+        Tensor w = Tensor.of(new float[] {3}).requiresGrad(true);
+        try (var tape = new Tape()) {
+            Tensor loss = tape.record(() -> w.square().sum());
+            Tensor dw = tape.backward(loss).of(w);
+            assertThat(dw.item()).isEqualTo(6);
+        }
+    }
+
+    @Test
+    void aTensorUsedTwiceSumsItsGradients() {
+        Tensor x = Tensor.of(new double[] {2, 5}, 2);
+        try (Tape tape = new Tape()) {
+            tape.watch(x);
+            Tensor loss = tape.record(() -> x.mul(x).add(x).sum());      // x² + x
+            assertThat(tape.backward(loss).of(x).toDoubles()).containsExactly(5, 11);
+        }
+    }
+
+    @Test
+    void nothingIsRecordedWithoutALeaf() {
+        try (Tape tape = new Tape()) {
+            Tensor y = tape.record(() -> Tensor.of(new float[] {1, 2}, 2).exp().sum());
+            assertThat(tape.size()).isZero();
+            assertThatThrownBy(() -> tape.backward(y)).isInstanceOf(GraftException.class)
+                    .hasMessageContaining("depends on no tracked tensor");
+        }
+    }
+
+    @Test
+    void noGradStopsRecording() {
+        Tensor x = Tensor.of(new float[] {1}, 1).requiresGrad(true);
+        try (Tape tape = new Tape()) {
+            tape.record(() -> Tape.noGrad(x::exp));
+            assertThat(tape.size()).isZero();
+        }
+    }
+
+    @Test
+    void aFrozenWeightKeepsNoInput() {
+        Tensor x = Tensor.ones(1, 8, 8, 16).requiresGrad(true);
+        Tensor frozen = Tensor.ones(16, 3, 3, 16);
+        long before = Memory.report().live();
+        try (Tape tape = new Tape()) {
+            Tensor y = tape.record(() -> {
+                try (Scope s = Scope.open()) {
+                    Tensor inner = x.mul(2);         // would be the saved input of a trainable convolution
+                    return s.keep(inner.conv2d(frozen, ConvParams.of(1, 1)));
+                }
+            });
+            long extra = Memory.report().live() - before;
+            assertThat(extra).as("only the output is alive").isLessThanOrEqualTo((long) (y.size() * 4 * 1.3));
+            y.close();
+        }
+    }
+
+    @Test
+    void changingASavedValueInPlaceIsNoticed() {
+        Tensor w = Tensor.of(new float[] {1, 2}, 2).requiresGrad(true);
+        try (Tape tape = new Tape()) {
+            Tensor loss = tape.record(() -> w.square().sum());
+            Dispatcher.update(new Update.Axpby(2, 0), w, w.onesLike());
+            assertThatThrownBy(() -> tape.backward(loss)).isInstanceOf(GraftException.class)
+                    .hasMessageContaining("square").hasMessageContaining("changed in place between forward and backward");
+        }
+    }
+
+    @Test
+    void backwardFreesWhatItHasPassed() {
+        Tensor w = Tensor.ones(64, 64).requiresGrad(true);
+        long before = Memory.report().live();
+        try (Scope step = Scope.open(); Tape tape = new Tape()) {
+            Tensor loss = tape.record(() -> {
+                Tensor x = w;
+                for (int i = 0; i < 5; i++) {
+                    x = x.tanh();
+                }
+                return x.sum();
+            });
+            tape.backward(loss);
+        }
+        assertThat(Memory.report().live()).isEqualTo(before);
+    }
+
+    @Test
+    void aTapeServesOneBackward() {
+        Tensor x = Tensor.of(new float[] {1}, 1).requiresGrad(true);
+        try (Tape tape = new Tape()) {
+            Tensor y = tape.record(x::exp);
+            tape.backward(y);
+            assertThatThrownBy(() -> tape.backward(y)).hasMessageContaining("has been used");
+            assertThatThrownBy(() -> tape.record(x::exp)).hasMessageContaining("use a new one");
+        }
+    }
+
+    @Test
+    void theLossMustBeOneNumber() {
+        Tensor x = Tensor.of(new float[] {1, 2}, 2).requiresGrad(true);
+        try (Tape tape = new Tape()) {
+            Tensor y = tape.record(x::exp);
+            assertThatThrownBy(() -> tape.backward(y)).hasMessageContaining("shape [2]").hasMessageContaining("mean()");
+        }
+    }
+
+    @Test
+    void thirdDerivativeByThreeTapes() {
+        Tensor x = Tensor.of(new double[] {0.7}, 1);
+        Tensor third = derivative(a -> derivative(b -> derivative(Tensor::sin, b), a), x);
+        assertThat(third.item()).isCloseTo(-Math.cos(0.7), within(1e-12));
+    }
+
+    private static Tensor derivative(java.util.function.UnaryOperator<Tensor> f, Tensor x) {
+        return Tape.vjp(in -> new Tensor[] {f.apply(in[0])}, new Tensor[] {x}, new Tensor[] {x.onesLike()})[0];
+    }
+
+    @Test
+    void integersHaveNoGradient() {
+        assertThatThrownBy(() -> Tensor.arange(DType.I64, 3).requiresGrad(true)).hasMessageContaining("int64");
+    }
+}
