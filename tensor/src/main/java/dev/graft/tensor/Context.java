@@ -22,15 +22,19 @@ import java.util.function.Supplier;
  */
 public record Context(boolean training, RandomStream random, List<Interceptor> interceptors, String path, Backend cpu) {
     private static final ScopedValue<Context> CURRENT = ScopedValue.newInstance();
+    private static final Context UNBOUND = new Context(false, RandomStream.of(0, 0), List.of(), "", null);
 
-    /** The context of this call; inference with seed 0 when none was bound. */
+    /**
+     * The context of this call. When none was bound: inference, and random numbers of one stream that the whole process
+     * shares, so that two calls differ; bind a context for numbers that can be repeated.
+     */
     public static Context current() {
-        return CURRENT.isBound() ? CURRENT.get() : inference();
+        return CURRENT.orElse(UNBOUND);
     }
 
-    /** Evaluation mode, nothing recorded. */
+    /** Evaluation mode, nothing recorded, seed 0. */
     public static Context inference() {
-        return new Context(false, RandomStream.of(0, 0), List.of(), "", null);
+        return new Context(false, RandomStream.of(0, 0), List.of(), "", current().cpu());
     }
 
     /** Training mode for step {@code step} of a run with {@code seed}. Recording is the tape's matter. */

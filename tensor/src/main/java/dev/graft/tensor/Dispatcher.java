@@ -121,6 +121,10 @@ public final class Dispatcher {
     /** Changes {@code target} in place; see {@link Update}. */
     public static void update(Update update, Tensor target, Tensor... in) {
         target.checkOpen();
+        if (in.length != update.inputs()) {
+            throw new GraftException(label(update.name(), Context.current()) + ": takes " + update.inputs()
+                    + " inputs beside the target, got " + in.length);
+        }
         for (Tensor t : in) {
             t.checkOpen();
             if (!t.spec().equals(target.spec()) || !t.device().equals(target.device())) {

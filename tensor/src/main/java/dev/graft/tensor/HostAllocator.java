@@ -15,7 +15,7 @@ import java.util.Map;
  * The CPU's caching allocator. Arrays whose tensors were closed are kept by dtype and size class and handed out again, so
  * a steady training step allocates nothing new and nothing is zeroed twice. Tensors that were never closed are left to
  * the garbage collector; the books are put right when it has found them. The limit is counted by us: live bytes plus
- * cached bytes never exceed it.
+ * cached bytes never exceed it, but for arrays that a caller brought.
  */
 final class HostAllocator {
     private static final long SMALL = 64;
@@ -28,6 +28,7 @@ final class HostAllocator {
     private static long liveBytes;
     private static long peakBytes;
     private static long cachedBytes;
+    private static long reservedBytes;   // granted to allocations that are under way
     private static long liveCount;
     private static long fresh;
     private static long collected;
@@ -38,6 +39,7 @@ final class HostAllocator {
     static final class Live extends PhantomReference<HostStorage> {
         private final long bytes;
         private final String label;
+        private final boolean own;
         private Live previous = this;
         private Live next = this;
         private boolean done;
@@ -46,12 +48,14 @@ final class HostAllocator {
             super(null, null);
             this.bytes = 0;
             this.label = "";
+            this.own = false;
         }
 
-        private Live(HostStorage s, long bytes, String label) {
+        private Live(HostStorage s, long bytes, String label, boolean own) {
             super(s, COLLECTED);
             this.bytes = bytes;
             this.label = label;
+            this.own = own;
         }
     }
 
@@ -61,28 +65,60 @@ final class HostAllocator {
                     + (Integer.MAX_VALUE - 64) + " per tensor (" + label + "): use smaller batches or a CUDA device");
         }
         int capacity = sizeClass(count);
+        long bytes = (long) capacity * dtype.bytes();
         Object array;
+        boolean granted;
         synchronized (LOCK) {
             sweep();
             ArrayDeque<Object> free = CACHE.computeIfAbsent(dtype, d -> new HashMap<>()).get(capacity);
             array = free == null ? null : free.pollLast();
-            long bytes = (long) capacity * dtype.bytes();
             if (array != null) {
                 cachedBytes -= bytes;
-            } else {
-                if (liveBytes + cachedBytes + bytes > limit) {
-                    dropCache();
-                }
-                if (liveBytes + bytes > limit) {
+                reservedBytes += bytes;
+            }
+            granted = array != null || reserve(bytes);
+        }
+        if (!granted) {
+            collectUnclosed();
+            synchronized (LOCK) {
+                sweep();
+                if (!reserve(bytes)) {
                     throw outOfMemory(dtype, count, label, null);
                 }
-                fresh++;
             }
         }
         if (array == null) {
             array = newArray(dtype, count, capacity, label);
         }
-        return new HostStorage(dtype, count, array, label);
+        return new HostStorage(dtype, count, array, label, true);
+    }
+
+    /** Books {@code bytes} for a new array if the limit allows, giving up the cache if need be. */
+    private static boolean reserve(long bytes) {
+        if (bytes > limit - liveBytes - reservedBytes - cachedBytes) {
+            dropCache();
+        }
+        if (bytes > limit - liveBytes - reservedBytes) {
+            return false;
+        }
+        reservedBytes += bytes;
+        fresh++;
+        return true;
+    }
+
+    /** Lets the garbage collector find tensors that were never closed: the last resort before an error. */
+    private static void collectUnclosed() {
+        System.gc();
+        try {
+            Reference<?> first = COLLECTED.remove(50);   // the queue is filled shortly after the collection
+            synchronized (LOCK) {
+                if (first != null && unlink((Live) first)) {
+                    collected++;
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private static Object newArray(DType dtype, long count, int capacity, String label) {
@@ -96,20 +132,24 @@ final class HostAllocator {
                 return Array.newInstance(carrier(dtype), capacity);
             } catch (OutOfMemoryError second) {
                 synchronized (LOCK) {
+                    reservedBytes -= (long) capacity * dtype.bytes();
                     throw outOfMemory(dtype, count, label, second);
                 }
             }
         }
     }
 
-    /** Wraps an array of the caller's own; it is counted, and never recycled into the cache of another size. */
+    /** Wraps an array of the caller's own; it is counted, and never recycled: the caller may still read it. */
     static HostStorage wrap(DType dtype, Object array, String label) {
-        return new HostStorage(dtype, Array.getLength(array), array, label);
+        return new HostStorage(dtype, Array.getLength(array), array, label, false);
     }
 
-    static Live track(HostStorage s, String label) {
-        Live node = new Live(s, (long) Array.getLength(s.array()) * s.dtype().bytes(), label);
+    static Live track(HostStorage s, String label, boolean own) {
+        Live node = new Live(s, (long) Array.getLength(s.array()) * s.dtype().bytes(), label, own);
         synchronized (LOCK) {
+            if (own) {
+                reservedBytes -= node.bytes;
+            }
             node.next = HEAD.next;
             node.previous = HEAD;
             HEAD.next.previous = node;
@@ -127,7 +167,7 @@ final class HostAllocator {
                 return;
             }
             int capacity = Array.getLength(array);
-            if (capacity > 0 && capacity == sizeClass(capacity) && liveBytes + cachedBytes + node.bytes <= limit) {
+            if (node.own && capacity > 0 && node.bytes <= limit - liveBytes - reservedBytes - cachedBytes) {
                 CACHE.computeIfAbsent(dtype, d -> new HashMap<>())
                         .computeIfAbsent(capacity, c -> new ArrayDeque<>()).addLast(array);
                 cachedBytes += node.bytes;

@@ -6,13 +6,14 @@ package dev.graft.tensor;
  * than {@link #count()} (the allocator rounds up) and holds old values when it was recycled.
  */
 public final class HostStorage extends Storage {
-    private final Object array;
     private final HostAllocator.Live live;
+    private Object array;
 
-    HostStorage(DType dtype, long count, Object array, String label) {
+    /** @param own whether the allocator made the array and may hand it out again */
+    HostStorage(DType dtype, long count, Object array, String label, boolean own) {
         super(dtype, count);
         this.array = array;
-        this.live = HostAllocator.track(this, label);
+        this.live = HostAllocator.track(this, label, own);
     }
 
     /** For CPU backends: memory from the caching allocator, with any content. */
@@ -28,6 +29,7 @@ public final class HostStorage extends Storage {
     @Override
     protected void free() {
         HostAllocator.release(live, dtype(), array);
+        array = null;   // a closed tensor that is still referred to must not hold memory that the cache gave up
     }
 
     /** The Java array itself. */

@@ -1,5 +1,7 @@
 package dev.graft.tensor;
 
+import java.util.concurrent.atomic.AtomicLong;
+
 /**
  * Numbers the random ops of one step. A random op's values are a pure function of seed, step, the op's number within the
  * step and the element's index (Philox), so they do not depend on threads or device, and a training run resumes exactly
@@ -7,11 +9,11 @@ package dev.graft.tensor;
  */
 public final class RandomStream {
     private final long seed;
-    private long next;
+    private final AtomicLong next;
 
     private RandomStream(long seed, long next) {
         this.seed = seed;
-        this.next = next;
+        this.next = new AtomicLong(next);
     }
 
     public static RandomStream of(long seed, long step) {
@@ -24,11 +26,11 @@ public final class RandomStream {
 
     /** The stream of the next random op. */
     public long next() {
-        return next++;
+        return next.getAndIncrement();
     }
 
     /** A stream that will repeat what this one gives from here on: for recomputation. */
     public RandomStream fork() {
-        return new RandomStream(seed, next);
+        return new RandomStream(seed, next.get());
     }
 }

@@ -558,9 +558,14 @@ public final class Tensor implements AutoCloseable {
         return reshape(shape().range(0, a).concat(Shape.of(Math.toIntExact(shape().count(a, rank())))));
     }
 
-    /** A new axis of size 1 before {@code axis} (which may be the rank). */
+    /** A new axis of size 1 that will be axis {@code axis} of the result; negative ones count from its end. */
     public Tensor unsqueeze(int axis) {
-        return reshape(shape().range(0, axis).concat(Shape.of(1)).concat(shape().range(axis, rank())));
+        int a = axis < 0 ? axis + rank() + 1 : axis;
+        if (a < 0 || a > rank()) {
+            throw new GraftException("unsqueeze: axis " + axis + " is not from " + (-rank() - 1) + " to " + rank()
+                    + " for shape " + shape());
+        }
+        return reshape(shape().range(0, a).concat(Shape.of(1)).concat(shape().range(a, rank())));
     }
 
     /** Axis i of the result is axis {@code axes[i]} of this tensor. */

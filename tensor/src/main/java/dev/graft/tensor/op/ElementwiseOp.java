@@ -36,6 +36,7 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 2);
+            Check.floats(in[0], "gradient");
             Check.sameType(in[0], in[1]);
             Check.shape(in[1], in[0].shape(), "saved tensor");
             return Check.out(in[0]);
@@ -56,9 +57,7 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
             Shape s = Shape.broadcast(in[0].shape(), in[1].shape());
             Check.that(s != null, in[0].shape() + " " + fn.symbol() + " " + in[1].shape()
                     + ": the shapes do not broadcast (sizes must agree from the last axis on, or be 1)");
-            Check.that(fn.isLogical() == (in[0].dtype() == DType.BOOL) || fn == BinaryFn.EQ || fn == BinaryFn.NE,
-                    "element type " + in[0].dtype() + " does not fit: "
-                            + (fn.isLogical() ? "bool is needed" : "cast bool to a number first"));
+            number(fn, in[0]);
             return Check.out(fn.isPredicate() ? DType.BOOL : in[0].dtype(), s);
         }
     }
@@ -73,6 +72,9 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 1);
+            number(fn, in[0]);
+            Check.that(!in[0].dtype().isInteger() || fn.isPredicate() || value == Math.rint(value),
+                    value + " is no value of " + in[0].dtype() + ": cast the tensor to float32 first");
             return Check.out(fn.isPredicate() ? DType.BOOL : in[0].dtype(), in[0].shape());
         }
     }
@@ -109,5 +111,11 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
             Check.arity(in, 1);
             return Check.out(to, in[0].shape());
         }
+    }
+
+    private static void number(BinaryFn fn, TensorSpec x) {
+        Check.that(fn.isLogical() == (x.dtype() == DType.BOOL) || fn == BinaryFn.EQ || fn == BinaryFn.NE,
+                "element type " + x.dtype() + " does not fit: "
+                        + (fn.isLogical() ? "bool is needed" : "cast bool to a number first"));
     }
 }

@@ -35,7 +35,7 @@ public sealed interface NormOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 5);
-            Check.shape(in[1], in[0].shape(), "input");
+            saved(in, Shape.of(in[1].dim(-1)));
             return Check.out(in[1], in[2], in[2]);
         }
     }
@@ -69,8 +69,19 @@ public sealed interface NormOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 5);
-            Check.shape(in[1], in[0].shape(), "input");
+            saved(in, in[1].shape().without(-1));
             return Check.out(in[1], in[2], in[2]);
+        }
+    }
+
+    private static void saved(TensorSpec[] in, Shape statistics) {
+        Check.floats(in[1], "input");
+        Check.shape(in[0], in[1].shape(), "gradient");
+        Check.shape(in[2], Shape.of(in[1].dim(-1)), "scale of input " + in[1].shape());
+        Check.shape(in[3], statistics, "mean of input " + in[1].shape());
+        Check.shape(in[4], statistics, "inverse deviation of input " + in[1].shape());
+        for (TensorSpec t : in) {
+            Check.sameType(in[1], t);
         }
     }
 

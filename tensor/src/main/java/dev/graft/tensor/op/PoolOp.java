@@ -34,6 +34,7 @@ public sealed interface PoolOp extends PrimitiveOp {
 
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 2);
             winners(in[0], in[1]);
             return Check.out(in[0].dtype(), in[0].shape().with(1, inH).with(2, inW));
         }
@@ -120,6 +121,8 @@ public sealed interface PoolOp extends PrimitiveOp {
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 1);
             Check.rank(in[0], 4, "gradient", "[N, Ho, Wo, C]");
+            Check.that(in[0].dim(1) > 0 && in[0].dim(2) > 0 && inH > 0 && inW > 0,
+                    "gradient " + in[0].shape() + " for an image of " + inH + "x" + inW + ": sizes must be positive");
             return Check.out(in[0].dtype(), in[0].shape().with(1, inH).with(2, inW));
         }
     }
@@ -133,6 +136,7 @@ public sealed interface PoolOp extends PrimitiveOp {
     private static Shape pooled(PoolParams p, TensorSpec x) {
         Check.floats(x, "input");
         Check.rank(x, 4, "input", "[N, H, W, C]");
+        Check.that(x.dim(1) > 0 && x.dim(2) > 0, "input " + x.shape() + " is empty");
         int h = p.outH(x.dim(1));
         int w = p.outW(x.dim(2));
         Check.that(h > 0 && w > 0, "input " + x.shape() + " is smaller than the window " + p.kernelH() + "x" + p.kernelW());

@@ -22,7 +22,14 @@ public sealed interface ReduceOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 1);
-            Check.that(in[0].dtype() != DType.BOOL, "bool cannot be reduced: cast it first");
+            if (fn == ReduceFn.MEAN) {
+                Check.floats(in[0], "input");
+            } else if (fn == ReduceFn.SUM) {
+                Check.that(in[0].dtype().isFloat() || in[0].dtype() == DType.I32 || in[0].dtype() == DType.I64,
+                        in[0].dtype() + " is too small for sums: cast it first");
+            } else {
+                Check.that(in[0].dtype() != DType.BOOL, "bool cannot be reduced: cast it first");
+            }
             if (fn != ReduceFn.SUM) {
                 for (int a : axes) {
                     Check.that(in[0].dim(a) > 0, "of no elements: axis " + a + " of " + in[0].shape() + " is empty");

@@ -7,11 +7,19 @@ package dev.graft.tensor.op;
 public sealed interface Update {
     String name();
 
+    /** How many tensors the change reads or changes beside its target. */
+    int inputs();
+
     /** target = input. */
     record Assign() implements Update {
         @Override
         public String name() {
             return "assign";
+        }
+
+        @Override
+        public int inputs() {
+            return 1;
         }
     }
 
@@ -20,6 +28,11 @@ public sealed interface Update {
         @Override
         public String name() {
             return "axpby";
+        }
+
+        @Override
+        public int inputs() {
+            return 1;
         }
     }
 
@@ -32,6 +45,11 @@ public sealed interface Update {
         @Override
         public String name() {
             return "sgd";
+        }
+
+        @Override
+        public int inputs() {
+            return momentum != 0 ? 2 : 1;
         }
     }
 
@@ -46,6 +64,11 @@ public sealed interface Update {
         public String name() {
             return decoupled ? "adamw" : "adam";
         }
+
+        @Override
+        public int inputs() {
+            return 3;
+        }
     }
 
     /**
@@ -56,6 +79,11 @@ public sealed interface Update {
         @Override
         public String name() {
             return "rmsprop";
+        }
+
+        @Override
+        public int inputs() {
+            return momentum > 0 ? 3 : 2;
         }
     }
 }
