@@ -1,5 +1,9 @@
 package dev.graft.nn.data;
 
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
+import java.util.Arrays;
 import java.util.function.Consumer;
 
 /**
@@ -58,6 +62,16 @@ public final class Batch implements AutoCloseable {
     /** How many floats of {@link #pixels()} belong to this batch. */
     public int pixelCount() {
         return size() * height * width * channels;
+    }
+
+    /** A new float32 tensor [N, H, W, C] in the open scope, a copy: it stays valid when this batch is closed. */
+    public Tensor images() {
+        return Tensor.from(DType.F32, Arrays.copyOf(pixels(), pixelCount()), Shape.of(size(), height, width, channels));
+    }
+
+    /** A new int32 tensor [N] of the classes in the open scope. */
+    public Tensor targets() {
+        return Tensor.of(labels, size());
     }
 
     /** [N]: the classes. */

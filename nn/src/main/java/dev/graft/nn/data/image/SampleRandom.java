@@ -1,41 +1,49 @@
 package dev.graft.nn.data.image;
 
+import dev.graft.tensor.Philox;
+
 /**
  * The random numbers of one sample in one epoch. They depend on (seed, epoch, index) alone, never on which worker draws
- * them or when, so augmentation is the same for any number of workers and after a resume. SplitMix64 (Steele, Lea, Flood
- * 2014) from a mixed starting point: a counter passed through a finaliser.
+ * them or when, so augmentation is the same for any number of workers and after a resume: {@link Philox}, whose counter
+ * holds epoch, index, the part of the work, and how many numbers that part has drawn.
  */
 public final class SampleRandom {
-    private static final long STEP = 0x9E3779B97F4A7C15L;
-    private long state;
+    /** Keeps these numbers apart from those of tensor ops with the same seed. */
+    private static final long PURPOSE = 0x73616D706C6573L;
 
-    private SampleRandom(long state) {
-        this.state = state;
+    private final long seed;
+    private final long stream;
+    private final int[] words = new int[4];
+    private long block;
+    private int used = 4;
+
+    private SampleRandom(long seed, long stream, long firstBlock) {
+        this.seed = seed;
+        this.stream = stream;
+        this.block = firstBlock;
     }
 
-    /** The numbers of a sample in an epoch. */
+    /** The numbers of a sample (its index) in an epoch, both below 2^32. */
     public static SampleRandom of(long seed, long epoch, long index) {
-        return new SampleRandom(mix(mix(mix(seed + STEP) + epoch) + index));
+        return new SampleRandom(seed ^ PURPOSE, epoch << 32 | index & 0xFFFFFFFFL, 0);
     }
 
-    /** Independent numbers for a part of the work, so that a change in one part does not shift those of the others. */
+    /** Numbers for a part of the work, independent of the others', so that a change in one part does not shift them. */
     SampleRandom fork(int part) {
-        return new SampleRandom(mix(state + (part + 1) * 0xD1B54A32D192ED03L));
+        return new SampleRandom(seed, stream, part + 1L << 32);
     }
 
-    private static long mix(long z) {
-        z = (z ^ z >>> 30) * 0xBF58476D1CE4E5B9L;
-        z = (z ^ z >>> 27) * 0x94D049BB133111EBL;
-        return z ^ z >>> 31;
+    private int nextWord() {
+        if (used == 4) {
+            Philox.block(seed, stream, block++, words);
+            used = 0;
+        }
+        return words[used++];
     }
 
-    public long nextLong() {
-        return mix(state += STEP);
-    }
-
-    /** In [0, 1). */
+    /** In [0, 1), 53 bits. */
     public double nextDouble() {
-        return (nextLong() >>> 11) * 0x1p-53;
+        return ((nextWord() & 0xFFFFFFFFL) << 21 | nextWord() >>> 11) * 0x1p-53;
     }
 
     /** In [low, high). */
@@ -45,10 +53,10 @@ public final class SampleRandom {
 
     /** In 0..bound-1. */
     public int nextInt(int bound) {
-        return (int) (((nextLong() >>> 32) * bound) >>> 32); // multiply and shift; the bias is below bound / 2^32
+        return (int) ((nextWord() & 0xFFFFFFFFL) * bound >>> 32); // the bias is below bound / 2^32
     }
 
-    /** The numbers 0..n-1 in random order. */
+    /** The numbers 0..n-1 in random order (Fisher and Yates). */
     public int[] permutation(int n) {
         int[] order = new int[n];
         for (int i = 0; i < n; i++) {
