@@ -167,9 +167,13 @@ public abstract class Module implements AutoCloseable {
         return !mine.isEmpty() && mine.values().stream().noneMatch(Parameter::trainable);
     }
 
+    /** Frees what a layer has derived from its parameters. */
+    void release() {}
+
     /** Frees parameters and buffers. */
     @Override
     public final void close() {
+        modules().values().forEach(Module::release);
         parameters().values().forEach(Parameter::close);
         buffers().values().forEach(Buffer::close);
     }

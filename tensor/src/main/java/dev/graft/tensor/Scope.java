@@ -83,6 +83,13 @@ public final class Scope implements AutoCloseable {
         return t;
     }
 
+    /** Closes {@code t} now when it belongs to the scope open on this thread; what others own stays open. */
+    public static void drop(Tensor t) {
+        if (t.owner() != null && t.owner() == CURRENT.get()) {
+            t.close();
+        }
+    }
+
     @Override
     public void close() {
         if (closed) {

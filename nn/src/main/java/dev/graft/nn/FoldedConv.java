@@ -1,0 +1,61 @@
+package dev.graft.nn;
+
+import dev.graft.autograd.Tape;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * A convolution's weights with the batch norm behind it multiplied in: w' = w·scale, b' = b·scale + shift. Kept until one
+ * of the tensors that it was made of is another one, or was written to.
+ */
+final class FoldedConv {
+    private long[] madeOf;
+    private Tensor weight;
+    private Tensor bias;
+
+    /** Handles of the folded weight and bias, for the caller to close. */
+    synchronized Tensor[] of(Conv2d conv, BatchNorm2d bn) {
+        Tensor b = conv.bias() == null ? bn.bias().value() : conv.bias().value();
+        long[] now = fingerprint(Double.doubleToLongBits(bn.eps()), conv.weight().value(), b, bn.weight().value(),
+                bn.bias().value(), bn.runningMean().value(), bn.runningVar().value());
+        if (!Arrays.equals(now, madeOf)) {
+            close();
+            Scope.persistent(() -> Tape.noGrad(() -> {
+                fold(conv, bn);
+                return null;
+            }));
+            madeOf = now;
+        }
+        return new Tensor[] {weight.retain(), bias.retain()};
+    }
+
+    private void fold(Conv2d conv, BatchNorm2d bn) {
+        try (Scope s = Scope.open("fold batch norm")) {
+            Tensor scale = bn.scale();
+            Tensor shift = bn.shift(scale);
+            weight = s.keep(conv.weight().value().mul(scale.reshape(-1, 1, 1, 1)));
+            bias = s.keep(conv.bias() == null ? shift : conv.bias().value().mul(scale).add(shift));
+        }
+    }
+
+    private static long[] fingerprint(long eps, Tensor... parts) {
+        long[] f = new long[1 + 2 * parts.length];
+        f[0] = eps;
+        for (int i = 0; i < parts.length; i++) {
+            f[1 + 2 * i] = parts[i].id();
+            f[2 + 2 * i] = parts[i].storage().version();
+        }
+        return f;
+    }
+
+    synchronized void close() {
+        if (weight != null) {
+            weight.close();
+            bias.close();
+            weight = null;
+            bias = null;
+            madeOf = null;
+        }
+    }
+}

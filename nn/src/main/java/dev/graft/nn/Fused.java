@@ -1,0 +1,107 @@
+package dev.graft.nn;
+
+import dev.graft.autograd.Tape;
+import dev.graft.tensor.Dispatcher;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.FusedOp;
+import java.util.List;
+
+/**
+ * Layers that run as one call. {@link Sequential} finds them among its children; blocks that keep their layers apart, such
+ * as residual ones, call this class. The results are those of the layers one by one, within rounding.
+ */
+public final class Fused {
+    private Fused() {}
+
+    /**
+     * activation(bn(conv(x)) + residual). Where batch norm uses its running statistics and no gradient is wanted for the
+     * two layers' parameters, it is folded into the convolution's weights, once. Gradients still pass to {@code x} and
+     * {@code residual}.
+     *
+     * @param activation null for none
+     * @param residual   [N, Ho, Wo, out], null for none
+     */
+    public static Tensor convBn(Conv2d conv, BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
+        if (!bn.usesRunningStatistics() || wantsGradient(conv, bn) || bn.channels() != conv.outChannels()) {
+            return apart(conv, bn, activation, residual, x);
+        }
+        FusedOp.Activation then = fusable(activation);
+        Tensor y = conv.within(() -> {
+            Tensor[] wb = conv.folded().of(conv, bn);
+            try (Tensor w = wb[0]; Tensor b = wb[1]) {
+                FusedOp op = new FusedOp.ConvBiasActivation(conv.params(x), then == null ? FusedOp.Activation.NONE : then);
+                return residual == null ? Dispatcher.one(op, x, w, b) : Dispatcher.one(op, x, w, b, residual);
+            }
+        });
+        return then == null ? passOn(y, activation.call(y)) : y;
+    }
+
+    /** activation(conv(x)). */
+    public static Tensor conv(Conv2d conv, Activation activation, Tensor x) {
+        FusedOp.Activation then = fusable(activation);
+        return then == null ? activation.call(conv.call(x)) : conv.within(() -> conv.run(x, then));
+    }
+
+    /** activation(linear(x)). */
+    public static Tensor linear(Linear linear, Activation activation, Tensor x) {
+        FusedOp.Activation then = fusable(activation);
+        return then == null ? activation.call(linear.call(x)) : linear.within(() -> linear.run(x, then));
+    }
+
+    private static Tensor apart(Conv2d conv, BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
+        Tensor c = conv.call(x);
+        Tensor y = passOn(c, bn.call(c));
+        Tensor sum = residual == null ? y : passOn(y, y.add(residual));
+        return activation == null ? sum : passOn(sum, activation.call(sum));
+    }
+
+    /** {@code to}, after the handle of what it was computed from is closed. */
+    private static Tensor passOn(Tensor from, Tensor to) {
+        if (from != to) {
+            Scope.drop(from);
+        }
+        return to;
+    }
+
+    private static boolean wantsGradient(Conv2d conv, BatchNorm2d bn) {
+        return Tape.isRecording() && (wantsGradient(conv.weight()) || wantsGradient(conv.bias())
+                || wantsGradient(bn.weight()) || wantsGradient(bn.bias()));
+    }
+
+    private static boolean wantsGradient(Parameter p) {
+        return p != null && p.value().requiresGrad();
+    }
+
+    /** What a backend can do to the result before writing it; null when it must be a call of its own. */
+    private static FusedOp.Activation fusable(Activation a) {
+        return a == null ? FusedOp.Activation.NONE : a.fused();
+    }
+
+    /** How many of {@code layers}, from {@code i} on, run as one: 1 when none fit together. */
+    static int length(List<Module> layers, int i) {
+        int rest = layers.size() - i;
+        if (layers.get(i) instanceof Conv2d && rest > 1 && layers.get(i + 1) instanceof BatchNorm2d) {
+            return rest > 2 && layers.get(i + 2) instanceof Activation ? 3 : 2;
+        }
+        boolean sum = layers.get(i) instanceof Conv2d || layers.get(i) instanceof Linear;
+        return sum && rest > 1 && layers.get(i + 1) instanceof Activation ? 2 : 1;
+    }
+
+    /** Whether {@link #run} can add a residual to the result of these layers on the way. */
+    static boolean takesResidual(List<Module> layers) {
+        return layers.size() == 2 && layers.get(1) instanceof BatchNorm2d;
+    }
+
+    /** Runs layers that {@link #length} has put together. */
+    static Tensor run(List<Module> layers, Tensor residual, Tensor x) {
+        return switch (layers.getFirst()) {
+            case Module one when layers.size() == 1 -> one.call(x);
+            case Conv2d c when layers.get(1) instanceof BatchNorm2d bn ->
+                    convBn(c, bn, layers.size() == 3 ? (Activation) layers.get(2) : null, residual, x);
+            case Conv2d c -> conv(c, (Activation) layers.get(1), x);
+            case Linear l -> linear(l, (Activation) layers.get(1), x);
+            default -> throw new IllegalStateException(layers + " do not run as one");
+        };
+    }
+}

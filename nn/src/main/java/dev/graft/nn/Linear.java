@@ -1,0 +1,60 @@
+package dev.graft.nn;
+
+import dev.graft.tensor.Dispatcher;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.FusedOp;
+
+/** x·Wᵀ + b over the last axis: [..., in] to [..., out]. Weight [out, in], as PyTorch's. */
+public final class Linear extends Module {
+    private final int in;
+    private final int out;
+    private final Parameter weight;
+    private final Parameter bias;
+
+    public Linear(int in, int out) {
+        this(in, out, true);
+    }
+
+    public Linear(int in, int out, boolean bias) {
+        if (in < 1 || out < 1) {
+            throw new GraftException("linear: " + in + " to " + out + " features: both must be positive");
+        }
+        this.in = in;
+        this.out = out;
+        weight = parameter("weight", Parameter.Kind.LINEAR_WEIGHT, Init.kaimingUniform(), out, in);
+        this.bias = bias ? parameter("bias", Parameter.Kind.BIAS, Init.fanInUniform(in), out) : null;
+    }
+
+    public int inFeatures() {
+        return in;
+    }
+
+    public int outFeatures() {
+        return out;
+    }
+
+    public Parameter weight() {
+        return weight;
+    }
+
+    /** The additive term [out]; null when the layer has none. */
+    public Parameter bias() {
+        return bias;
+    }
+
+    @Override
+    protected Tensor forward(Tensor x) {
+        return run(x, FusedOp.Activation.NONE);
+    }
+
+    Tensor run(Tensor x, FusedOp.Activation then) {
+        return bias == null ? then.apply(x.matmulTransposed(weight.value()))
+                : Dispatcher.one(new FusedOp.LinearBiasActivation(then), x, weight.value(), bias.value());
+    }
+
+    @Override
+    protected String describe() {
+        return in + " to " + out + (bias == null ? ", no bias" : "");
+    }
+}

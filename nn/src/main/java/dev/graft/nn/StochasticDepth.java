@@ -1,0 +1,33 @@
+package dev.graft.nn;
+
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * In training sets whole rows of the batch to zero with probability {@code p} and divides the others by 1 − p, so that a
+ * residual branch is skipped per image (Huang et al. 2016, arXiv:1603.09382; torchvision's mode "row"); else, and when
+ * frozen, gives back its input.
+ */
+public final class StochasticDepth extends Module {
+    private final double p;
+
+    public StochasticDepth(double p) {
+        this.p = Dropout.probability("stochastic depth", p);
+    }
+
+    @Override
+    protected Tensor forward(Tensor x) {
+        int[] d = new int[x.rank()];
+        Arrays.fill(d, 1);
+        if (d.length > 0) {
+            d[0] = x.dim(0);
+        }
+        return Dropout.drop(x, p, Shape.of(d));
+    }
+
+    @Override
+    protected String describe() {
+        return "" + p;
+    }
+}
