@@ -1,0 +1,82 @@
+package dev.graft.tensor.cpu;
+
+import dev.graft.tensor.op.ReduceFn;
+
+/**
+ * The inner loops of reductions and normalisations: along one row, and down the columns of a block of rows. As
+ * {@link ElementLoops}, with a SIMD form and a plain twin. The order of additions is fixed by the lengths alone, but
+ * differs between the two.
+ */
+interface RowLoops {
+    /** The fastest loops this JVM can run. */
+    static RowLoops best() {
+        return Best.LOOPS;
+    }
+
+    /** Lazy, so that asking for the plain loops never touches the Vector API. */
+    final class Best {
+        private static final RowLoops LOOPS = Simd.ENABLED ? new SimdRowLoops() : new PlainRowLoops();
+
+        private Best() {}
+    }
+
+    /** Vector width in floats; column loops are fastest when the number of columns is a multiple. */
+    int lanes();
+
+    // ------------------------------------------------------------------ along a row
+
+    /** Sum (also for MEAN), maximum or minimum of n > 0 elements; NaN wins. */
+    float reduce(ReduceFn f, float[] x, int xo, int n);
+
+    /** Sum of x * y. */
+    float dot(float[] x, int xo, float[] y, int yo, int n);
+
+    /** Sum of (x - mean)^2. */
+    float centredSquares(float[] x, int xo, float mean, int n);
+
+    /** y = exp(x - max); returns the sum of y. */
+    float expSum(float[] x, int xo, float max, float[] y, int yo, int n);
+
+    /** y = (x - a) - b. */
+    void subtract(float[] x, int xo, float a, float b, float[] y, int yo, int n);
+
+    /** dx = y * (dy - s): softmax backward. */
+    void softmaxGrad(float[] y, int yo, float[] dy, int dyo, float s, float[] dx, int dxo, int n);
+
+    /** dx = dy - exp(y) * s: log-softmax backward. */
+    void logSoftmaxGrad(float[] y, int yo, float[] dy, int dyo, float s, float[] dx, int dxo, int n);
+
+    /** y = (x - mean) * rstd * gamma + beta. */
+    void normalise(float[] x, int xo, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
+            float[] y, int yo, int n);
+
+    /** sums[0] = sum of dy * gamma, sums[1] = sum of dy * gamma * (x - mean) * rstd. */
+    void normaliseGradSums(float[] dy, int dyo, float[] x, int xo, float mean, float rstd, float[] gamma, int go,
+            float[] sums, int n);
+
+    /**
+     * With h = (x - mean) * rstd: dx = rstd * (dy * gamma - c1 - h * c2), and into {@code acc}, dgamma and dbeta one
+     * after the other: dgamma += dy * h, dbeta += dy.
+     */
+    void normaliseGrad(float[] dy, int dyo, float[] x, int xo, float mean, float rstd, float[] gamma, int go, float c1,
+            float c2, float[] dx, int dxo, float[] acc, int n);
+
+    // ------------------------------------------------------------------ down the columns of rows x cols elements
+
+    /** acc[j] = acc[j] combined with column j; rows begin {@code stride} elements apart. */
+    void columns(ReduceFn f, float[] x, int xo, int rows, int cols, int stride, float[] acc, int ao);
+
+    /** acc[j] += sum of (x - mean[j])^2 over the rows. */
+    void columnSquares(float[] x, int xo, int rows, int cols, int stride, float[] mean, int mo, float[] acc, int ao);
+
+    /** acc[j] += sum of dy * (x - mean[j]) over the rows. */
+    void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, float[] mean, int mo,
+            float[] acc, int ao);
+
+    /** y = (x - mean[j]) * a[j] + b[j]. */
+    void affine(float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b, float[] y, int yo);
+
+    /** dx = a[j] * dy + b[j] * (x - mean[j]) + c[j]. */
+    void affineGrad(float[] dy, int dyo, float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b,
+            float[] c, float[] dx, int dxo);
+}
