@@ -1,0 +1,224 @@
+package dev.graft.tensor.cpu;
+
+import dev.graft.tensor.GraftException;
+import java.util.Arrays;
+
+/**
+ * Matrix products C = op(A) * op(B) (+ C) on row-major {@code float[]} with offsets and leading dimensions. Only B is
+ * packed; A is read in place, transposed or not (Goto and van de Geijn, "Anatomy of High-Performance Matrix
+ * Multiplication", 2008, with the roles of the operands exchanged for row-major arrays).
+ */
+public final class Gemm {
+    private static final int ROWS = 96; // a multiple of the rows of every register tile
+    private static final int TASKS = 32;
+    private static final long TASK_MIN = 1L << 19; // multiply-adds that are worth handing to another thread
+    private static final long PACKED_LIMIT = 8L << 20;
+    private static final int UNPACKED_ROWS = 12;
+    private static final int DOT_ROWS = 12;
+    private static final int LONG = 4096;
+
+    private Gemm() {}
+
+    /** C[m][n] = op(A)[m][k] * op(B)[k][n], without an epilogue. */
+    public static void multiply(boolean transA, boolean transB, int m, int n, int k, float[] a, int ao, int lda,
+            float[] b, int bo, int ldb, float[] c, int co, int ldc, boolean accumulate) {
+        multiply(transA, transB, m, n, k, a, ao, lda, b, bo, ldb, c, co, ldc, accumulate, Epilogue.NONE);
+    }
+
+    /**
+     * C[m][n] = op(A)[m][k] * op(B)[k][n] (+ C if {@code accumulate}), then the epilogue. Sizes may be 0; with k = 0 the
+     * product is zero. C must not overlap A or B.
+     *
+     * @param transA A is stored as [k][lda] instead of [m][lda]
+     * @param transB B is stored as [n][ldb] instead of [k][ldb]
+     * @throws GraftException if a matrix reaches beyond its array or a leading dimension is smaller than a row
+     */
+    public static void multiply(boolean transA, boolean transB, int m, int n, int k, float[] a, int ao, int lda,
+            float[] b, int bo, int ldb, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+        check("A", a, ao, transA ? k : m, transA ? m : k, lda);
+        check("B", b, bo, transB ? n : k, transB ? k : n, ldb);
+        check("C", c, co, m, n, ldc);
+        if (m == 0 || n == 0) {
+            return;
+        }
+        MicroKernels mk = CpuFeatures.kernels();
+        int rs = transA ? 1 : lda;
+        int ks = transA ? lda : 1;
+        int bks = transB ? 1 : ldb;
+        int bcs = transB ? ldb : 1;
+        if (k == 0) {
+            clear(m, n, c, co, ldc, accumulate);
+            epilogue.apply(0, m, 0, n, c, co, ldc);
+        } else if (transB && !transA && m <= DOT_ROWS) {
+            dots(mk, m, n, k, a, ao, lda, b, bo, ldb, c, co, ldc, accumulate, epilogue);
+        } else if (n == 1 && ldc == 1 && !transA && bks == 1) { // matrix times vector: dot products with the rows of A
+            dots(mk, 1, m, k, b, bo, k, a, ao, lda, c, co, m, accumulate, Epilogue.NONE);
+            epilogue.apply(0, m, 0, 1, c, co, 1);
+        } else if (!transB && m <= UNPACKED_ROWS) {
+            unpacked(mk, m, n, k, a, ao, rs, ks, b, bo, ldb, c, co, ldc, accumulate, epilogue);
+        } else if (k >= LONG && (long) m * n <= (long) k * 64) {
+            LongProduct.run(mk, m, n, k, a, ao, rs, ks,
+                    (k0, k1, c0, c1, to, at, ld) -> Panels.pack(k1 - k0, c1 - c0, ld, b, bo + k0 * bks + c0 * bcs, bks, bcs,
+                            to, at), c, co, ldc, accumulate);
+            applyAll(m, n, c, co, ldc, epilogue);
+        } else {
+            packed(mk, m, n, k, a, ao, rs, ks, b, bo, bks, bcs, c, co, ldc, accumulate, epilogue);
+        }
+    }
+
+    /**
+     * {@code batch} products; matrix i of an operand begins {@code i * stride} floats after its offset. A stride of 0
+     * uses the same matrix for all (A and B only).
+     */
+    public static void batched(boolean transA, boolean transB, int batch, int m, int n, int k,
+            float[] a, int ao, int lda, int strideA, float[] b, int bo, int ldb, int strideB,
+            float[] c, int co, int ldc, int strideC, boolean accumulate) {
+        if (batch > 1 && strideB == 0 && !transA && strideA == m * lda && strideC == m * ldc) {
+            multiply(transA, transB, Math.multiplyExact(batch, m), n, k, a, ao, lda, b, bo, ldb, c, co, ldc, accumulate);
+            return;
+        }
+        if (batch > 1 && strideC == 0) {
+            throw new GraftException("gemm: the results of a batch of " + batch + " products share one place (stride 0);"
+                    + " give C a stride of at least " + (long) m * ldc);
+        }
+        long work = (long) m * n * k;
+        if (batch < 4 || work > 64L * TASK_MIN) {
+            for (int i = 0; i < batch; i++) { // few or large products: parallel inside each
+                multiply(transA, transB, m, n, k, a, ao + i * strideA, lda, b, bo + i * strideB, ldb,
+                        c, co + i * strideC, ldc, accumulate);
+            }
+            return;
+        }
+        int chunk = (int) Math.max(1, Math.min(batch, TASK_MIN / Math.max(1, work)));
+        WorkerPool.shared().ranges(batch, chunk, (from, to) -> {
+            for (int i = from; i < to; i++) { // the loops inside run in this thread
+                multiply(transA, transB, m, n, k, a, ao + i * strideA, lda, b, bo + i * strideB, ldb,
+                        c, co + i * strideC, ldc, accumulate);
+            }
+        });
+    }
+
+    /** The product with an operand that {@link #pack} prepared: C[m][n] = A[m][k] * B (+ C), then the epilogue. */
+    static void multiplyPacked(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] packed,
+            int po, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+        int panels = Panels.count(mk, n);
+        int blocks = (m + ROWS - 1) / ROWS;
+        long perPanel = (long) Math.min(m, ROWS) * Panels.width(mk) * k;
+        int groups = (int) Math.max(1, Math.min(Math.min(panels, (TASKS + blocks - 1) / blocks),
+                perPanel * panels / TASK_MIN));
+        int group = (panels + groups - 1) / groups;
+        // Blocks of rows too small to be worth a task go together.
+        int join = (int) Math.max(1, Math.min(blocks, TASK_MIN / Math.max(1, perPanel * group)));
+        int tasks = (blocks + join - 1) / join;
+        WorkerPool.shared().run(tasks * groups, task -> {
+            int from = task % groups * group;
+            int to = Math.min(panels, from + group);
+            int end = Math.min(blocks, (task / groups + 1) * join);
+            for (int block = task / groups * join; block < end && from < to; block++) {
+                int i = block * ROWS;
+                int rows = Math.min(ROWS, m - i);
+                Panels.multiply(mk, rows, n, k, from, to, a, ao + i * rs, rs, ks, packed, po, c, co + i * ldc, ldc,
+                        accumulate);
+                int column = from * Panels.width(mk);
+                epilogue.apply(i, rows, column, Math.min(n, to * Panels.width(mk)) - column, c,
+                        co + i * ldc + column, ldc);
+            }
+        });
+    }
+
+    /** Packs B[k][n], whose element (i, j) lies at {@code b[bo + i*ks + j*cs]}, in parallel. */
+    static void pack(MicroKernels mk, int k, int n, float[] b, int bo, int ks, int cs, float[] packed, int po) {
+        int panels = Panels.count(mk, n);
+        int chunk = (int) Math.max(1, (1 << 15) / Math.max(1, (long) k * Panels.width(mk)));
+        WorkerPool.shared().ranges(panels, chunk, (from, to) -> {
+            for (int j = from; j < to; j++) {
+                Panels.pack(mk, j, k, n, b, bo, ks, cs, packed, po);
+            }
+        });
+    }
+
+    private static void packed(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] b, int bo,
+            int bks, int bcs, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+        long width = Panels.padded(mk, n);
+        int slab = (int) Math.max(256, Math.min(k, PACKED_LIMIT / width)); // of B, so that the buffer stays bounded
+        try (Scratch space = Scratch.take(Math.min(slab, k) * width)) {
+            for (int k0 = 0; k0 < k; k0 += slab) {
+                int kc = Math.min(slab, k - k0);
+                pack(mk, kc, n, b, bo + k0 * bks, bks, bcs, space.data, 0);
+                multiplyPacked(mk, m, n, kc, a, ao + k0 * ks, rs, ks, space.data, 0, c, co, ldc, accumulate || k0 > 0,
+                        k0 + kc == k ? epilogue : Epilogue.NONE);
+            }
+        }
+    }
+
+    /** Few rows: packing would cost as much as the product, so B is read in place; only a ragged end is packed. */
+    private static void unpacked(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] b, int bo,
+            int ldb, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+        int width = Panels.width(mk);
+        int lanes = mk.lanes();
+        int chunk = (int) Math.max(1, TASK_MIN / ((long) m * k * width));
+        WorkerPool.shared().ranges(Panels.count(mk, n), chunk, (from, to) -> {
+            for (int j = from; j < to; j++) {
+                int column = j * width;
+                int columns = Math.min(width, n - column);
+                int vectors = columns / lanes;
+                if (vectors > 0) {
+                    mk.tiles(m, vectors, k, a, ao, rs, ks, b, bo + column, ldb, c, co + column, ldc, accumulate);
+                }
+                int done = vectors * lanes;
+                if (done < columns) {
+                    try (Scratch space = Scratch.take((long) k * lanes)) {
+                        Panels.pack(k, columns - done, lanes, b, bo + column + done, ldb, 1, space.data, 0);
+                        Panels.multiply(mk, m, columns - done, k, 0, 1, a, ao, rs, ks, space.data, 0,
+                                c, co + column + done, ldc, accumulate);
+                    }
+                }
+                epilogue.apply(0, m, column, columns, c, co + column, ldc);
+            }
+        });
+    }
+
+    private static void dots(MicroKernels mk, int m, int n, int k, float[] a, int ao, int lda, float[] b, int bo, int ldb,
+            float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+        int chunk = (int) Math.max(16, TASK_MIN / 4 / ((long) m * k) / 16 * 16);
+        WorkerPool.shared().ranges(n, chunk, (from, to) -> {
+            for (int i = 0; i < m; i++) {
+                mk.dots(to - from, k, a, ao + i * lda, b, bo + from * ldb, ldb, c, co + i * ldc + from, accumulate);
+            }
+            epilogue.apply(0, m, from, to - from, c, co + from, ldc);
+        });
+    }
+
+    private static void clear(int m, int n, float[] c, int co, int ldc, boolean accumulate) {
+        if (!accumulate) {
+            for (int i = 0; i < m; i++) {
+                Arrays.fill(c, co + i * ldc, co + i * ldc + n, 0f);
+            }
+        }
+    }
+
+    private static void applyAll(int m, int n, float[] c, int co, int ldc, Epilogue epilogue) {
+        if (!epilogue.none()) {
+            WorkerPool.shared().ranges(m, Math.max(1, (1 << 15) / n),
+                    (from, to) -> epilogue.apply(from, to - from, 0, n, c, co + from * ldc, ldc));
+        }
+    }
+
+    private static void check(String name, float[] x, int offset, int rows, int columns, int ld) {
+        if (rows < 0 || columns < 0) {
+            throw new GraftException("gemm: " + name + " is [" + rows + ", " + columns + "]; sizes must not be negative");
+        }
+        if (rows == 0 || columns == 0) {
+            return;
+        }
+        if (ld < columns && rows > 1) {
+            throw new GraftException("gemm: rows of " + name + " have " + columns + " values but are only " + ld
+                    + " apart; give a leading dimension of at least " + columns);
+        }
+        long end = offset + (rows - 1L) * ld + columns;
+        if (offset < 0 || end > x.length) {
+            throw new GraftException("gemm: " + name + " [" + rows + ", " + columns + "] from offset " + offset
+                    + " with leading dimension " + ld + " ends at " + end + ", its array has " + x.length + " values");
+        }
+    }
+}

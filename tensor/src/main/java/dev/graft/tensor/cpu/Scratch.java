@@ -1,0 +1,58 @@
+package dev.graft.tensor.cpu;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Working memory of the kernels. Each thread keeps the buffers it returned, so a steady training step allocates nothing
+ * and threads never wait for each other. A buffer may be read and written by pool workers while its owner waits for them.
+ */
+final class Scratch implements AutoCloseable {
+    /** What a thread keeps at most, in floats (64 MB); larger needs are served and given to the garbage collector. */
+    private static final long KEPT_LIMIT = 16L << 20;
+    private static final int KEPT_BUFFERS = 12;
+
+    private static final ThreadLocal<List<float[]>> FREE = ThreadLocal.withInitial(ArrayList::new);
+
+    /** The memory; at least as long as asked for, with arbitrary content. */
+    final float[] data;
+
+    private Scratch(float[] data) {
+        this.data = data;
+    }
+
+    /** Takes a buffer of at least {@code floats}; close it in the same thread. */
+    static Scratch take(long floats) {
+        if (floats > Integer.MAX_VALUE - 64) {
+            throw new OutOfMemoryError("a CPU kernel needs a working buffer of " + floats
+                    + " floats, more than a Java array holds; use a smaller batch");
+        }
+        List<float[]> free = FREE.get();
+        int best = -1;
+        for (int i = 0; i < free.size(); i++) {
+            int length = free.get(i).length;
+            if (length >= floats && (best < 0 || length < free.get(best).length)) {
+                best = i;
+            }
+        }
+        // A buffer that is far too large is left for whoever needs it.
+        if (best >= 0 && free.get(best).length <= Math.max(1 << 16, 8 * floats)) {
+            return new Scratch(free.remove(best));
+        }
+        return new Scratch(new float[(int) Math.max(1024, floats + (floats >> 3) > Integer.MAX_VALUE - 64 ? floats
+                : floats + (floats >> 3))]);
+    }
+
+    @Override
+    public void close() {
+        List<float[]> free = FREE.get();
+        free.add(data);
+        long kept = 0;
+        for (float[] f : free) {
+            kept += f.length;
+        }
+        while (!free.isEmpty() && (kept > KEPT_LIMIT || free.size() > KEPT_BUFFERS)) {
+            kept -= free.removeFirst().length; // the one unused for the longest time
+        }
+    }
+}

@@ -1,0 +1,176 @@
+package dev.graft.tensor.cpu;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The inner loops with the Vector API. Channel counts that are no multiple of the vector end in a last vector that
+ * overlaps the one before; with fewer channels than one vector holds, the plain loops do the work.
+ */
+final class VectorKernels implements MicroKernels {
+    static final VectorSpecies<Float> S = FloatVector.SPECIES_PREFERRED;
+    static final int L = S.length();
+
+    /** A tile may hold 24 accumulators with 32 vector registers (AVX-512, NEON), 12 with 16 (AVX2). */
+    static final boolean MANY_REGISTERS = L == 16 || System.getProperty("os.arch", "").equals("aarch64");
+
+    private final PlainKernels plain = new PlainKernels();
+
+    @Override
+    public String name() {
+        return "Vector API, " + L * 32 + " bit";
+    }
+
+    @Override
+    public int lanes() {
+        return L;
+    }
+
+    @Override
+    public int panelVectors() {
+        return MANY_REGISTERS ? 4 : 2;
+    }
+
+    @Override
+    public void tiles(int m, int vectors, int kc, float[] a, int ao, int rs, int ks, float[] b, int bo, int bs,
+            float[] c, int co, int ldc, boolean accumulate) {
+        switch (vectors) {
+            case 1 -> NarrowTiles.columns1(m, kc, a, ao, rs, ks, b, bo, bs, c, co, ldc, accumulate);
+            case 2 -> NarrowTiles.columns2(m, kc, a, ao, rs, ks, b, bo, bs, c, co, ldc, accumulate);
+            case 3 -> WideTiles.columns3(m, kc, a, ao, rs, ks, b, bo, bs, c, co, ldc, accumulate);
+            case 4 -> WideTiles.columns4(m, kc, a, ao, rs, ks, b, bo, bs, c, co, ldc, accumulate);
+            default -> throw new IllegalArgumentException("no tile is " + vectors + " vectors wide");
+        }
+    }
+
+    @Override
+    public void dots(int n, int k, float[] a, int ao, float[] b, int bo, int bs, float[] c, int co, boolean accumulate) {
+        int j = 0;
+        for (; j + 4 <= n; j += 4) {
+            dots4(k, a, ao, b, bo + j * bs, bs, c, co + j, accumulate);
+        }
+        for (; j < n; j++) {
+            dot(k, a, ao, b, bo + j * bs, c, co + j, accumulate);
+        }
+    }
+
+    private static void dots4(int k, float[] a, int ao, float[] b, int bo, int bs, float[] c, int co, boolean accumulate) {
+        FloatVector s0 = FloatVector.zero(S), s1 = s0, s2 = s0, s3 = s0;
+        int b1 = bo + bs, b2 = b1 + bs, b3 = b2 + bs;
+        int full = S.loopBound(k);
+        for (int i = 0; i < full; i += L) {
+            FloatVector x = FloatVector.fromArray(S, a, ao + i);
+            s0 = x.fma(FloatVector.fromArray(S, b, bo + i), s0);
+            s1 = x.fma(FloatVector.fromArray(S, b, b1 + i), s1);
+            s2 = x.fma(FloatVector.fromArray(S, b, b2 + i), s2);
+            s3 = x.fma(FloatVector.fromArray(S, b, b3 + i), s3);
+        }
+        float r0 = s0.reduceLanes(VectorOperators.ADD), r1 = s1.reduceLanes(VectorOperators.ADD);
+        float r2 = s2.reduceLanes(VectorOperators.ADD), r3 = s3.reduceLanes(VectorOperators.ADD);
+        for (int i = full; i < k; i++) {
+            float x = a[ao + i];
+            r0 += x * b[bo + i];
+            r1 += x * b[b1 + i];
+            r2 += x * b[b2 + i];
+            r3 += x * b[b3 + i];
+        }
+        c[co] = accumulate ? c[co] + r0 : r0;
+        c[co + 1] = accumulate ? c[co + 1] + r1 : r1;
+        c[co + 2] = accumulate ? c[co + 2] + r2 : r2;
+        c[co + 3] = accumulate ? c[co + 3] + r3 : r3;
+    }
+
+    private static void dot(int k, float[] a, int ao, float[] b, int bo, float[] c, int co, boolean accumulate) {
+        FloatVector s = FloatVector.zero(S);
+        int full = S.loopBound(k);
+        for (int i = 0; i < full; i += L) {
+            s = FloatVector.fromArray(S, a, ao + i).fma(FloatVector.fromArray(S, b, bo + i), s);
+        }
+        float r = s.reduceLanes(VectorOperators.ADD);
+        for (int i = full; i < k; i++) {
+            r += a[ao + i] * b[bo + i];
+        }
+        c[co] = accumulate ? c[co] + r : r;
+    }
+
+    @Override
+    public void winogradInput(float[] x, int xo, int rs, int cs, int channels, float[] v, int vo, int vs, float[] t) {
+        if (channels < L) {
+            plain.winogradInput(x, xo, rs, cs, channels, v, vo, vs, t);
+            return;
+        }
+        for (int c = 0; c < channels; c += L) {
+            int at = Math.min(c, channels - L);
+            WinogradVectors.input(x, xo + at, rs, cs, v, vo + at, vs, t);
+        }
+    }
+
+    @Override
+    public void winogradWeights(float[] w, int wo, int ws, int n, float[] u, int uo, int us, float[] t) {
+        if (n < L) {
+            plain.winogradWeights(w, wo, ws, n, u, uo, us, t);
+            return;
+        }
+        for (int c = 0; c < n; c += L) {
+            int at = Math.min(c, n - L);
+            WinogradVectors.weights(w, wo + at, ws, u, uo + at, us, t);
+        }
+    }
+
+    @Override
+    public void winogradOutput(float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs, int rows,
+            int cols, float[] t) {
+        if (channels < L) {
+            plain.winogradOutput(m, mo, ms, channels, y, yo, rs, cs, rows, cols, t);
+            return;
+        }
+        for (int c = 0; c < channels; c += L) {
+            int at = Math.min(c, channels - L);
+            WinogradVectors.output(m, mo + at, ms, y, yo + at, rs, cs, rows, cols, t);
+        }
+    }
+
+    @Override
+    public void depthwise(int taps, int[] offsets, float[] x, int xo, int xs, float[] w, int wo, int ws,
+            float[] y, int yo, int ys, int pixels, int channels) {
+        if (channels < L) {
+            plain.depthwise(taps, offsets, x, xo, xs, w, wo, ws, y, yo, ys, pixels, channels);
+            return;
+        }
+        for (int p = 0; p < pixels; ) {
+            int left = pixels - p;
+            int step = left >= 8 ? 8 : left >= 4 ? 4 : 1;
+            for (int c = 0; c < channels; c += L) {
+                int at = Math.min(c, channels - L);
+                int from = xo + p * xs + at;
+                int to = yo + p * ys + at;
+                switch (step) {
+                    case 8 -> DepthwiseVectors.pixels8(taps, offsets, x, from, xs, w, wo + at, ws, y, to, ys);
+                    case 4 -> DepthwiseVectors.pixels4(taps, offsets, x, from, xs, w, wo + at, ws, y, to, ys);
+                    default -> DepthwiseVectors.pixel(taps, offsets, x, from, w, wo + at, ws, y, to);
+                }
+            }
+            p += step;
+        }
+    }
+
+    @Override
+    public void depthwiseWeights(int taps, int[] offsets, float[] x, int xo, int xs, float[] dy, int dyo, int dys,
+            float[] dw, int dwo, int dws, int pixels, int channels) {
+        if (channels < L) {
+            plain.depthwiseWeights(taps, offsets, x, xo, xs, dy, dyo, dys, dw, dwo, dws, pixels, channels);
+            return;
+        }
+        for (int c = 0; c < channels; c += L) {
+            int at = Math.min(c, channels - L);
+            // Sums are added to what is there: lanes that the vector before has done must not count twice.
+            VectorMask<Float> fresh = VectorMask.fromLong(S, -1L << (c - at));
+            for (int t = 0; t < taps; t += DepthwiseVectors.GROUP) {
+                DepthwiseVectors.weights(Math.min(DepthwiseVectors.GROUP, taps - t), offsets, t, x, xo + at, xs,
+                        dy, dyo + at, dys, dw, dwo + t * dws + at, dws, pixels, fresh);
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+package dev.graft.tensor.cpu;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The transforms of Winograd F(4x4,3x3) for one vector of channels (Lavin and Gray, "Fast Algorithms for Convolutional
+ * Neural Networks", 2015, section 4.3). Each goes over columns, then over rows; the values between stay in L1.
+ */
+final class WinogradVectors {
+    private static final VectorSpecies<Float> S = VectorKernels.S;
+    private static final int L = VectorKernels.L;
+
+    private WinogradVectors() {}
+
+    static void input(float[] x, int xo, int rs, int cs, float[] v, int vo, int vs, float[] t) {
+        for (int j = 0; j < 6; j++) {
+            input(x, xo + j * cs, rs, t, j * L, 6 * L);
+        }
+        for (int i = 0; i < 6; i++) {
+            input(t, 6 * i * L, L, v, vo + 6 * i * vs, vs);
+        }
+    }
+
+    private static void input(float[] a, int ao, int as, float[] r, int ro, int rs) {
+        FloatVector d0 = FloatVector.fromArray(S, a, ao);
+        FloatVector d1 = FloatVector.fromArray(S, a, ao + as);
+        FloatVector d2 = FloatVector.fromArray(S, a, ao + 2 * as);
+        FloatVector d3 = FloatVector.fromArray(S, a, ao + 3 * as);
+        FloatVector d4 = FloatVector.fromArray(S, a, ao + 4 * as);
+        FloatVector d5 = FloatVector.fromArray(S, a, ao + 5 * as);
+        FloatVector even = d4.sub(d2.mul(4f));
+        FloatVector odd = d3.sub(d1.mul(4f));
+        FloatVector near = d4.sub(d2);
+        FloatVector twice = d3.sub(d1).mul(2f);
+        d0.mul(4f).sub(d2.mul(5f)).add(d4).intoArray(r, ro);
+        even.add(odd).intoArray(r, ro + rs);
+        even.sub(odd).intoArray(r, ro + 2 * rs);
+        near.add(twice).intoArray(r, ro + 3 * rs);
+        near.sub(twice).intoArray(r, ro + 4 * rs);
+        d1.mul(4f).sub(d3.mul(5f)).add(d5).intoArray(r, ro + 5 * rs);
+    }
+
+    static void weights(float[] w, int wo, int ws, float[] u, int uo, int us, float[] t) {
+        for (int j = 0; j < 3; j++) {
+            weights(w, wo + j * ws, 3 * ws, t, j * L, 3 * L);
+        }
+        for (int i = 0; i < 6; i++) {
+            weights(t, 3 * i * L, L, u, uo + 6 * i * us, us);
+        }
+    }
+
+    private static void weights(float[] a, int ao, int as, float[] r, int ro, int rs) {
+        FloatVector g0 = FloatVector.fromArray(S, a, ao);
+        FloatVector g1 = FloatVector.fromArray(S, a, ao + as);
+        FloatVector g2 = FloatVector.fromArray(S, a, ao + 2 * as);
+        FloatVector outer = g0.add(g2).mul(-1f / 6);
+        FloatVector middle = g1.mul(1f / 6);
+        FloatVector far = g0.mul(1f / 24).add(g2.mul(1f / 6));
+        FloatVector half = g1.mul(1f / 12);
+        g0.mul(0.25f).intoArray(r, ro);
+        outer.sub(middle).intoArray(r, ro + rs);
+        outer.add(middle).intoArray(r, ro + 2 * rs);
+        far.add(half).intoArray(r, ro + 3 * rs);
+        far.sub(half).intoArray(r, ro + 4 * rs);
+        g2.intoArray(r, ro + 5 * rs);
+    }
+
+    static void output(float[] m, int mo, int ms, float[] y, int yo, int rs, int cs, int rows, int cols, float[] t) {
+        for (int j = 0; j < 6; j++) {
+            output(m, mo + j * ms, 6 * ms, t, j * L, 6 * L, 4);
+        }
+        for (int i = 0; i < rows; i++) {
+            output(t, 6 * i * L, L, y, yo + i * rs, cs, cols);
+        }
+    }
+
+    private static void output(float[] a, int ao, int as, float[] r, int ro, int rs, int n) {
+        FloatVector m0 = FloatVector.fromArray(S, a, ao);
+        FloatVector m1 = FloatVector.fromArray(S, a, ao + as);
+        FloatVector m2 = FloatVector.fromArray(S, a, ao + 2 * as);
+        FloatVector m3 = FloatVector.fromArray(S, a, ao + 3 * as);
+        FloatVector m4 = FloatVector.fromArray(S, a, ao + 4 * as);
+        FloatVector m5 = FloatVector.fromArray(S, a, ao + 5 * as);
+        FloatVector a12 = m1.add(m2);
+        FloatVector s12 = m1.sub(m2);
+        FloatVector a34 = m3.add(m4);
+        FloatVector s34 = m3.sub(m4);
+        m0.add(a12).add(a34).intoArray(r, ro);
+        if (n > 1) {
+            s12.add(s34.mul(2f)).intoArray(r, ro + rs);
+        }
+        if (n > 2) {
+            a12.add(a34.mul(4f)).intoArray(r, ro + 2 * rs);
+        }
+        if (n > 3) {
+            s12.add(s34.mul(8f)).add(m5).intoArray(r, ro + 3 * rs);
+        }
+    }
+}
