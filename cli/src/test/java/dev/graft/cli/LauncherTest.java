@@ -1,0 +1,163 @@
+package dev.graft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The launcher script against made-up JDKs and a made-up Maven, which only tell how they were called. */
+class LauncherTest {
+    private static final Path SCRIPT = Path.of("..", "graft").toAbsolutePath().normalize();
+    private static final Path BASH = Path.of("/bin/bash");
+
+    @TempDir
+    Path temp;
+
+    private Path project;
+    private Path tools;
+
+    private record Outcome(int code, String out, String err) { }
+
+    @BeforeEach
+    void makeProject() throws IOException {
+        assumeTrue(Files.isExecutable(BASH), "the launcher needs /bin/bash, which is not on this machine");
+        assumeTrue(Files.exists(SCRIPT), "the launcher lies beside the modules, and these tests run without them");
+        project = Files.createDirectories(temp.resolve("my project"));
+        tools = Files.createDirectories(temp.resolve("tools"));
+        Files.copy(SCRIPT, project.resolve("graft"));
+        project.resolve("graft").toFile().setExecutable(true);
+        write("pom.xml", 100);
+        write("tensor/pom.xml", 100);
+        write("tensor/src/main/java/A.java", 100);
+    }
+
+    @Test
+    void isValidBash() throws Exception {
+        assertThat(run(temp, Map.of(), BASH.toString(), "-n", SCRIPT.toString())).isEqualTo(new Outcome(0, "", ""));
+    }
+
+    @Test
+    void startsTheJarWithTheJdkOfJavaHomeThroughALinkFromAnotherFolder() throws Exception {
+        built(200);
+        Path link = Files.createSymbolicLink(temp.resolve("link"), project.resolve("graft"));
+        Outcome o = run(temp, Map.of("JAVA_HOME", jdk("jdk 25", "25.0.1")), link.toString(), "inspect", "a b.npy", "*");
+        assertThat(o.code).as(o.err).isZero();
+        assertThat(o.out.lines()).startsWith("started from jdk 25", "--add-modules", "jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED");
+        assertThat(o.out.lines()).endsWith("-cp", project.toRealPath().resolve("cli/target/graft-cli-0.1.0.jar").toString(),
+                "dev.graft.cli.Main", "inspect", "a b.npy", "*");
+    }
+
+    @Test
+    void passesOverAnOldJavaHomeToANewerOneOnThePath() throws Exception {
+        built(200);
+        String path = jdk("jdk26", "26") + "/bin:/usr/bin:/bin";
+        Outcome o = run(temp, Map.of("JAVA_HOME", jdk("jdk17", "17.0.9"), "PATH", path),
+                project.resolve("graft").toString());
+        assertThat(o.code).as(o.err).isZero();
+        assertThat(o.out).startsWith("started from jdk26");
+    }
+
+    @Test
+    void splitsExtraFlagsForTheJvm() throws Exception {
+        built(200);
+        Outcome o = run(temp, Map.of("JAVA_HOME", jdk("j", "25"), "GRAFT_JAVA_OPTS", "-Xmx3g -Dx=y"),
+                project.resolve("graft").toString());
+        assertThat(o.out.lines()).contains("-Xmx3g", "-Dx=y");
+    }
+
+    @Test
+    void buildsOnceWhenJarsAreMissingAndAgainWhenASourceChanged() throws Exception {
+        maven("mkdir -p cli/target/lib && touch cli/target/lib/x.jar cli/target/graft-cli-0.1.0.jar; "
+                + "echo built with $JAVA_HOME $*");
+        String home = jdk("j", "25");
+        Outcome first = graft(home);
+        assertThat(first.code).as(first.err).isZero();
+        assertThat(first.err).contains("building");
+        assertThat(Files.readString(project.resolve(".graft/build.log"))).contains("built with " + home).contains("package");
+        assertThat(graft(home).err).doesNotContain("building");
+
+        FileTime later = FileTime.from(Instant.now().plusSeconds(60));
+        Files.setLastModifiedTime(project.resolve("tensor/src/main/java/A.java"), later);
+        assertThat(graft(home).err).contains("building");
+    }
+
+    @Test
+    void aFailedBuildShowsTheEndOfItsLogAndStartsNothing() throws Exception {
+        maven("for i in $(seq 100); do echo line $i; done; exit 1");
+        Outcome o = graft(jdk("j", "25"));
+        assertThat(o.code).isEqualTo(1);
+        assertThat(o.out).isEmpty();
+        assertThat(o.err).contains("line 100").doesNotContain("line 9\n").contains("build failed").contains("build.log");
+    }
+
+    private Outcome graft(String home) throws Exception {
+        return run(temp, Map.of("JAVA_HOME", home, "PATH", tools + ":/usr/bin:/bin"), project.resolve("graft").toString());
+    }
+
+    /** A JDK whose java prints its own folder's name and its arguments, one a line. */
+    private String jdk(String name, String version) throws IOException {
+        Path home = temp.resolve(name);
+        script(home.resolve("bin/java"), "echo started from " + name + "; printf '%s\\n' \"$@\"");
+        script(home.resolve("bin/javac"), "exit 0");
+        Files.writeString(home.resolve("release"), "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"" + version + "\"\n");
+        return home.toString();
+    }
+
+    private void maven(String body) throws IOException {
+        script(tools.resolve("mvn"), body);
+    }
+
+    private static void script(Path file, String body) throws IOException {
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, "#!/bin/bash\n" + body + "\n");
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
+    }
+
+    private void built(int at) throws IOException {
+        write("cli/target/graft-cli-0.1.0.jar", at);
+        write("cli/target/lib/x.jar", at);
+    }
+
+    /** A file, and its folders up to the project, as old as {@code at} seconds after 2020 began. */
+    private void write(String name, int at) throws IOException {
+        Path file = project.resolve(name);
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, "x");
+        FileTime time = FileTime.from(Instant.parse("2020-01-01T00:00:00Z").plusSeconds(at));
+        for (Path p = file; !p.equals(project); p = p.getParent()) {
+            Files.setLastModifiedTime(p, time);
+        }
+    }
+
+    private static Outcome run(Path folder, Map<String, String> environment, String... command)
+            throws IOException, InterruptedException {
+        List<String> all = new ArrayList<>(List.of(command));
+        Path err = Files.createTempFile("launcher", ".err");
+        try {
+            ProcessBuilder builder = new ProcessBuilder(all).directory(folder.toFile()).redirectError(err.toFile());
+            builder.environment().putAll(Map.of("PATH", "/usr/bin:/bin", "GRAFT_JAVA_OPTS", "", "JAVA_HOME", ""));
+            builder.environment().putAll(environment);
+            Process process = builder.start();
+            process.getOutputStream().close();
+            String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+            return new Outcome(process.exitValue(), out, Files.readString(err));
+        } finally {
+            Files.delete(err);
+        }
+    }
+}
