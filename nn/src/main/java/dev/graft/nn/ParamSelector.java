@@ -1,5 +1,6 @@
 package dev.graft.nn;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.graft.tensor.GraftException;
 import java.util.Arrays;
 import java.util.List;
@@ -44,6 +45,7 @@ public record ParamSelector(List<String> patterns) {
         return picked;
     }
 
+    @JsonIgnore
     public boolean isEmpty() {
         return patterns.isEmpty();
     }

@@ -1,0 +1,38 @@
+package dev.graft.nn.optim;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+
+/** What is done to too large gradients before a step. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
+@JsonSubTypes({@JsonSubTypes.Type(value = GradientClip.ByNorm.class, name = "by_norm"),
+    @JsonSubTypes.Type(value = GradientClip.ByValue.class, name = "by_value")})
+public sealed interface GradientClip {
+    /** The clipped gradients: new ones where something changes, the same ones otherwise. */
+    ParamGradients apply(ParamGradients g);
+
+    /** All gradients times min(1, maxNorm/(norm + 1e-6)), the norm taken over all of them together. */
+    record ByNorm(double maxNorm) implements GradientClip {
+        public ByNorm {
+            Range.check(maxNorm > 0, "clip: maxNorm is " + maxNorm + ", a number above 0 is needed");
+        }
+
+        @Override
+        public ParamGradients apply(ParamGradients g) {
+            double scale = maxNorm / (g.norm() + 1e-6);
+            return scale < 1 ? g.map(t -> t.mul(scale)) : g;
+        }
+    }
+
+    /** Every element into [−limit, limit]. */
+    record ByValue(double limit) implements GradientClip {
+        public ByValue {
+            Range.check(limit > 0, "clip: limit is " + limit + ", a number above 0 is needed");
+        }
+
+        @Override
+        public ParamGradients apply(ParamGradients g) {
+            return g.map(t -> t.clamp(-limit, limit));
+        }
+    }
+}
