@@ -1,0 +1,68 @@
+package dev.graft.pretrained.format;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.zip.ZipException;
+
+/** NumPy's .npz: a zip archive of .npy entries, stored or deflated. */
+final class Npz implements WeightFormat {
+    private static final String SUFFIX = ".npy";
+
+    @Override
+    public String name() {
+        return "npz";
+    }
+
+    @Override
+    public boolean recognises(FileHead head) throws IOException {
+        return names(head).stream().anyMatch(n -> n.endsWith(SUFFIX));
+    }
+
+    /** The names in a zip archive; none when {@code head} is no zip archive or its directory is missing. */
+    static List<String> names(FileHead head) throws IOException {
+        if (!head.startsWith('P', 'K')) {
+            return List.of();
+        }
+        try (Archive archive = new Archive(head.file)) {
+            return archive.names();
+        } catch (ZipException e) {
+            return List.of();
+        }
+    }
+
+    @Override
+    public Contents open(Path path, Resources resources) throws IOException {
+        Refusal refusal = new Refusal(path);
+        Archive archive = resources.add(new Archive(path));
+        Contents contents = new Contents(refusal);
+        for (String file : archive.names()) {
+            if (!file.endsWith(SUFFIX)) {
+                contents.metadata.put(file, archive.entry(file).bytes() + " bytes");
+                continue;
+            }
+            String name = file.substring(0, file.length() - SUFFIX.length());
+            Archive.Entry entry = archive.entry(file);
+            Npy.Header header = Npy.header(refusal, name, entry.start(Npy.MAX_HEADER));
+            if (header.type() == null) {
+                contents.addUnreadable(name, "NumPy type " + Refusal.quote(header.descr()) + " is none that Graft reads");
+            } else {
+                contents.add(name, Npy.tensor(refusal, name, header, new AfterHeader(entry, header.dataStart())));
+            }
+        }
+        return contents;
+    }
+
+    private record AfterHeader(Archive.Entry entry, int start) implements Storage {
+        @Override
+        public long bytes() {
+            return entry.bytes() - start;
+        }
+
+        @Override
+        public MemorySegment range(long from, long length) throws IOException {
+            return entry.range(start + from, length);
+        }
+    }
+}

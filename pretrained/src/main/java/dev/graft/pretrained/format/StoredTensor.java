@@ -1,0 +1,168 @@
+package dev.graft.pretrained.format;
+
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Shape;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+
+/**
+ * A tensor as it lies in a file: a view of a storage with an offset and strides, both in elements. Bounds are checked in
+ * {@link #of}, so {@link #read} cannot leave the storage.
+ */
+final class StoredTensor {
+    /** A view that is larger than this and also than {@link #MAX_EXPANSION} times its bytes in the file is refused. */
+    static final long FREE_EXPANSION = 256L << 20;
+    static final long MAX_EXPANSION = 100;
+
+    private final Refusal refusal;
+    private final String name;
+    private final ElementType type;
+    private final boolean bigEndian;
+    private final Storage storage;
+    private final long offset;
+    private final Shape shape;
+    private final long[] strides;
+    private final long extent;
+
+    private StoredTensor(Refusal refusal, String name, ElementType type, boolean bigEndian, Storage storage, long offset,
+                         Shape shape, long[] strides, long extent) {
+        this.refusal = refusal;
+        this.name = name;
+        this.type = type;
+        this.bigEndian = bigEndian;
+        this.storage = storage;
+        this.offset = offset;
+        this.shape = shape;
+        this.strides = strides;
+        this.extent = extent;
+    }
+
+    /** Row-major elements that fill {@code storage} from its start. */
+    static StoredTensor of(Refusal refusal, String name, ElementType type, Storage storage, Shape shape) {
+        return of(refusal, name, type, false, storage, 0, shape, shape.strides());
+    }
+
+    /** A view, after checking that all its elements lie inside {@code storage}. */
+    static StoredTensor of(Refusal refusal, String name, ElementType type, boolean bigEndian, Storage storage, long offset,
+                           Shape shape, long[] strides) {
+        if (strides.length != shape.rank()) {
+            throw refusal.damaged("tensor " + Refusal.quote(name) + " has shape " + shape + " but " + strides.length
+                    + " strides");
+        }
+        long extent = shape.size() == 0 ? 0 : 1;
+        try {
+            for (int i = 0; i < strides.length && extent > 0; i++) {
+                if (strides[i] < 0 && shape.dim(i) > 1) {
+                    throw refusal.damaged("tensor " + Refusal.quote(name) + " has negative strides "
+                            + Arrays.toString(strides));
+                }
+                if (shape.dim(i) > 1) {
+                    extent = Math.addExact(extent, Math.multiplyExact(shape.dim(i) - 1L, strides[i]));
+                }
+            }
+            long end = Math.multiplyExact(Math.addExact(offset, extent), (long) type.bytes());
+            if (offset < 0 || extent > 0 && end > storage.bytes()) {
+                throw refusal.damaged("tensor " + Refusal.quote(name) + " with shape " + shape + " needs elements " + offset
+                        + " to " + (offset + extent) + " of " + type.bytes() + " bytes but its storage has "
+                        + storage.bytes() + " bytes");
+            }
+        } catch (ArithmeticException e) {
+            throw refusal.damaged("tensor " + Refusal.quote(name) + " has offset " + offset + ", shape " + shape
+                    + " and strides " + Arrays.toString(strides) + ", which reach beyond 2^63", e);
+        }
+        long size = shape.size() * type.dtype().bytes();
+        if (size > FREE_EXPANSION && size / MAX_EXPANSION > extent * type.bytes()) {
+            throw refusal.refused("tensor " + Refusal.quote(name) + " expands " + extent * type.bytes()
+                            + " stored bytes to " + size, "save it without broadcast axes (tensor.clone())");
+        }
+        return new StoredTensor(refusal, name, type, bigEndian, storage, offset, shape, strides.clone(), extent);
+    }
+
+    DType dtype() {
+        return type.dtype();
+    }
+
+    Shape shape() {
+        return shape;
+    }
+
+    /** All elements as {@link #dtype}, row-major, little-endian, read-only. */
+    MemorySegment read() throws IOException {
+        if (shape.size() == 0) {
+            return MemorySegment.ofArray(new byte[0]).asReadOnly();
+        }
+        int width = type.bytes();
+        MemorySegment data = storage.range(offset * width, extent * width);
+        if (!contiguous()) {
+            data = MemorySegment.ofArray(gather(data, new byte[arrayBytes(width)]));
+        }
+        if (bigEndian && width > 1) {
+            data = MemorySegment.ofArray(swap(data, new byte[arrayBytes(width)]));
+        }
+        if (type.widens()) {
+            arrayBytes(type.dtype().bytes());
+            try {
+                data = MemorySegment.ofArray(type.widen(data, (int) shape.size()));
+            } catch (ArithmeticException e) {
+                throw refusal.refused("tensor " + Refusal.quote(name) + ": " + e.getMessage(), "save it as int64");
+            }
+        }
+        return data.asReadOnly();
+    }
+
+    private int arrayBytes(int width) {
+        long bytes = shape.size() * width;
+        if (bytes > FileBytes.MAX_ARRAY) {
+            throw refusal.refused("tensor " + Refusal.quote(name) + " with shape " + shape + " needs " + bytes
+                            + " bytes, too many for one Java array", "split it, or save it contiguous as safetensors");
+        }
+        return (int) bytes;
+    }
+
+    private boolean contiguous() {
+        long expected = 1;
+        for (int i = strides.length - 1; i >= 0; i--) {
+            if (shape.dim(i) > 1 && strides[i] != expected) {
+                return false;
+            }
+            expected *= shape.dim(i);
+        }
+        return true;
+    }
+
+    /** Copies the view's elements into row-major order; the last axis is the inner loop. */
+    private byte[] gather(MemorySegment from, byte[] to) {
+        int width = type.bytes();
+        int rank = shape.rank();
+        int inner = shape.dim(rank - 1);
+        int[] index = new int[rank];
+        long start = 0;
+        int at = 0;
+        while (at < to.length) {
+            for (int i = 0; i < inner; i++, at += width) {
+                MemorySegment.copy(from, ValueLayout.JAVA_BYTE, (start + i * strides[rank - 1]) * width, to, at, width);
+            }
+            for (int axis = rank - 2; axis >= 0; axis--) {
+                start += strides[axis];
+                if (++index[axis] < shape.dim(axis)) {
+                    break;
+                }
+                start -= strides[axis] * shape.dim(axis);
+                index[axis] = 0;
+            }
+        }
+        return to;
+    }
+
+    private byte[] swap(MemorySegment from, byte[] to) {
+        int width = type.bytes();
+        for (int at = 0; at < to.length; at += width) {
+            for (int b = 0; b < width; b++) {
+                to[at + b] = from.get(ValueLayout.JAVA_BYTE, at + width - 1 - b);
+            }
+        }
+        return to;
+    }
+}

@@ -1,0 +1,18 @@
+package dev.graft.pretrained.format;
+
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Shape;
+
+/**
+ * One tensor of a {@link WeightFile}, without its data.
+ *
+ * @param name  the name in the file; nested containers are joined with dots, a file that is a single tensor has name ""
+ * @param dtype the type that reading gives (types Graft lacks, such as uint16, are widened without loss)
+ * @param shape the shape in the file; convolution weights from PyTorch are [O, I/groups, kH, kW]
+ */
+public record WeightEntry(String name, DType dtype, Shape shape) {
+    /** Bytes of the data that reading gives. */
+    public long bytes() {
+        return shape.size() * dtype.bytes();
+    }
+}
