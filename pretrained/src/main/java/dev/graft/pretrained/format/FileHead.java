@@ -58,14 +58,16 @@ final class FileHead {
             return "this is a gzip file; unpack it first";
         }
         if (text.length() > 262 && text.startsWith("ustar", 257)) {
-            return "this is a tar archive (PyTorch before 0.1.10 wrote these); load it in PyTorch and save its state_dict again";
+            return "this is a tar archive (PyTorch before 0.1.10 wrote these); load it in PyTorch and save its state_dict"
+                    + " again";
         }
         if (startsWith('G', 'G', 'U', 'F')) {
-            return "this is a GGUF file of quantised weights, which Graft does not read; use the safetensors of the same model";
+            return "this is a GGUF file of quantised weights, which Graft does not read; use the safetensors of the same"
+                    + " model";
         }
         if (startsWith('P', 'K')) {
-            return "this zip archive has neither a data.pkl (PyTorch) nor .npy entries (NumPy), or its directory at the end is"
-                    + " cut off; fetch or save it again";
+            return "this zip archive has neither a data.pkl (PyTorch) nor .npy entries (NumPy), or its directory at the end"
+                    + " is cut off; fetch or save it again";
         }
         StringBuilder names = new StringBuilder();
         for (WeightFormat format : WeightFormat.ALL) {

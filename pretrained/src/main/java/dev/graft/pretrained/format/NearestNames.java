@@ -15,7 +15,7 @@ final class NearestNames {
     private record Near(String name, int distance) {
     }
 
-    /** At most {@code count} of {@code names} within a third of {@code wanted}'s length (at least 2) edits, nearest first. */
+    /** At most {@code count} of {@code names}, nearest first, within as many edits as a third of {@code wanted}'s length. */
     static List<String> of(String wanted, Collection<String> names, int count) {
         int limit = Math.max(2, wanted.length() / 3);
         List<Near> near = new ArrayList<>();

@@ -57,8 +57,8 @@ final class Npy implements WeightFormat {
         var shape = refusal.shape(name, header.dims);
         long expected = shape.size() * header.type.bytes();
         if (data.bytes() != expected) {
-            throw refusal.damaged("array " + Refusal.quote(name) + " of '" + header.descr + "' " + shape + " needs " + expected
-                    + " bytes but " + data.bytes() + " follow its header");
+            throw refusal.damaged("array " + Refusal.quote(name) + " of '" + header.descr + "' " + shape + " needs "
+                    + expected + " bytes but " + data.bytes() + " follow its header");
         }
         long[] strides = shape.strides();
         if (header.fortranOrder) {

@@ -21,8 +21,8 @@ import java.util.Set;
 
 /**
  * Python's pickle machine, protocols 0 to 5, as a reader of data: names resolve only through {@link PickleGlobals}, calls
- * build plain values, nothing is executed. Opcodes: CPython's {@code pickletools.py}. The machine does not recurse. Every opcode
- * and everything that a call copies counts as work, and work is limited, which bounds time and memory.
+ * build plain values, nothing is executed. Opcodes: CPython's {@code pickletools.py}. The machine does not recurse. Every
+ * opcode and everything that a call copies counts as work, and work is limited, which bounds time and memory.
  */
 final class PickleMachine {
     private static final int MAX_WORK = 16_000_000;
@@ -180,8 +180,8 @@ final class PickleMachine {
             case 'P' -> push(persistent.load(in.line()));
             case 0x82, 0x83, 0x84 -> throw refusal.refused("the pickle uses Python's extension registry",
                     "save only the weights");
-            case 0x97, 0x98 -> throw refusal.refused("the pickle keeps data in out-of-band buffers, which are not in the file",
-                    "save it without buffer_callback");
+            case 0x97, 0x98 -> throw refusal.refused("the pickle keeps data in out-of-band buffers, which are not in the"
+                    + " file", "save it without buffer_callback");
             default -> throw refusal.damaged("the pickle has the unknown operation 0x" + Integer.toHexString(opcode)
                     + " before byte " + in.position());
         }

@@ -96,7 +96,8 @@ final class PickleTree {
     private String join(String path, String key) {
         String joined = path.isEmpty() ? key : path + "." + key;
         if (joined.length() > MAX_PATH) {
-            throw refusal.refused("the pickle has a path of more than " + MAX_PATH + " characters", "save a flat state_dict");
+            throw refusal.refused("the pickle has a path of more than " + MAX_PATH + " characters",
+                    "save a flat state_dict");
         }
         return joined;
     }
@@ -122,7 +123,8 @@ final class PickleTree {
         }
         var shape = refusal.shape(name, t.sizes());
         TorchStorage s = t.storage();
-        Storage bytes = shape.size() == 0 ? new Storage.InMemory(new byte[0]) : new Slice(storages.of(s), s.start(), s.bytes());
+        Storage bytes = shape.size() == 0 ? new Storage.InMemory(new byte[0])
+                : new Slice(storages.of(s), s.start(), s.bytes());
         contents.add(name, StoredTensor.of(refusal, name, type, bigEndian, bytes, t.offset(), shape, t.strides()));
     }
 

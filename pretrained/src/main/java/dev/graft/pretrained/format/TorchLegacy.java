@@ -11,9 +11,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * {@code torch.save} before PyTorch 1.6: five pickles (magic number, protocol, system, the object, the storages' keys), then
- * each storage as its number of elements in 8 bytes and the elements, little-endian whatever the machine was. A single pickle
- * without the magic number is read too: dicts of numpy arrays are saved so.
+ * {@code torch.save} before PyTorch 1.6: five pickles (magic number, protocol, system, the object, the storages' keys),
+ * then each storage as its number of elements in 8 bytes and the elements, little-endian whatever the machine was. A single
+ * pickle without the magic number is read too: dicts of numpy arrays are saved so.
  */
 final class TorchLegacy implements WeightFormat {
     private static final BigInteger MAGIC = new BigInteger("1950a86a20f9469cfc6c", 16);

@@ -25,7 +25,8 @@ final class TorchZip implements WeightFormat {
     }
 
     private static String pickle(List<String> names) {
-        return names.stream().filter(n -> n.equals(PICKLE) || n.endsWith("/" + PICKLE) && n.indexOf('/') == n.lastIndexOf('/'))
+        return names.stream()
+                .filter(n -> n.equals(PICKLE) || n.endsWith("/" + PICKLE) && n.indexOf('/') == n.lastIndexOf('/'))
                 .findFirst().orElse(null);
     }
 
@@ -52,8 +53,8 @@ final class TorchZip implements WeightFormat {
             throw refusal.damaged("storage " + Refusal.quote(s.key()) + " is missing from the zip archive");
         }
         if (entry.check().bytes() < s.whole()) {
-            throw refusal.damaged("storage " + Refusal.quote(s.key()) + " claims " + s.whole() + " bytes but the archive has "
-                    + entry.bytes());
+            throw refusal.damaged("storage " + Refusal.quote(s.key()) + " claims " + s.whole()
+                    + " bytes but the archive has " + entry.bytes());
         }
         return entry;
     }

@@ -35,7 +35,8 @@ class RecordedTensorsTest {
             }
         }
         assertThat(files).hasSizeGreaterThan(40);
-        return files.entrySet().stream().map(e -> DynamicTest.dynamicTest(e.getKey(), () -> check(e.getKey(), e.getValue())));
+        return files.entrySet().stream()
+                .map(e -> DynamicTest.dynamicTest(e.getKey(), () -> check(e.getKey(), e.getValue())));
     }
 
     private static Path table() {
