@@ -80,7 +80,8 @@ public sealed interface LayoutOp extends PrimitiveOp {
                     "bounds for " + begin.length + " axes do not fit " + s);
             for (int i = 0; i < d.length; i++) {
                 Check.that(begin[i] >= 0 && begin[i] <= end[i] && end[i] <= s.dim(i) && step[i] >= 1,
-                        "axis " + i + " of " + s + " has no range " + begin[i] + " to " + end[i] + " in steps of " + step[i]);
+                        "axis " + i + " of " + s + " has no range " + begin[i] + " to " + end[i] + " in steps of "
+                                + step[i]);
                 d[i] = (end[i] - begin[i] + step[i] - 1) / step[i];
             }
             return Check.out(in[0].dtype(), Shape.of(d));

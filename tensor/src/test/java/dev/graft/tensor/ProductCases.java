@@ -1,0 +1,131 @@
+package dev.graft.tensor;
+
+import static dev.graft.tensor.OpCatalog.floats;
+import static dev.graft.tensor.OpCatalog.uniform;
+
+import dev.graft.tensor.OpCatalog.Case;
+import dev.graft.tensor.OpCatalog.Values;
+import dev.graft.tensor.op.ConvOp;
+import dev.graft.tensor.op.ConvParams;
+import dev.graft.tensor.op.FusedOp;
+import dev.graft.tensor.op.MatMul;
+import java.util.List;
+
+/** Matrix products and convolutions, also with what is fused behind them. */
+final class ProductCases {
+    private static final Values X = uniform(-1, 1);
+    private static final Values W = uniform(-0.5, 0.5);
+
+    private ProductCases() {}
+
+    static void addTo(List<Case> all) {
+        matmul(all);
+        conv(all);
+    }
+
+    private static void matmul(List<Case> all) {
+        int[][] sizes = {{3, 4, 5}, {1, 1, 1}, {0, 4, 5}, {3, 0, 5}, {3, 4, 0}, {7, 13, 1}, {1, 17, 9}, {33, 7, 31}};
+        int[][] large = {{129, 257, 131}, {1, 1024, 1001}, {511, 33, 70}, {96, 1500, 8}, {1000, 3, 64}};
+        int[][][] batches = {{{2}, {2}}, {{2}, {1}}, {{}, {3}}, {{2, 1}, {3}}, {{0}, {1}}};
+        for (boolean ta : new boolean[] {false, true}) {
+            for (boolean tb : new boolean[] {false, true}) {
+                for (int[] s : sizes) {
+                    product(all, ta, tb, new int[0], new int[0], s);
+                }
+                for (int[] s : large) {
+                    product(all, ta, tb, new int[0], new int[0], s);
+                }
+                for (int[][] b : batches) {
+                    product(all, ta, tb, b[0], b[1], 4, 6, 5);
+                }
+                product(all, ta, tb, new int[] {2, 12}, new int[] {2, 12}, 49, 64, 49);
+            }
+        }
+        for (FusedOp.Activation a : FusedOp.Activation.values()) {
+            var op = new FusedOp.LinearBiasActivation(a);
+            for (int[] s : new int[][] {{3, 5}, {5}, {2, 3, 5}, {0, 5}, {64, 300}}) {
+                int k = s[s.length - 1];
+                all.add(Case.of(op, 1e-5, floats(X, s), floats(uniform(-3, 3), 7, k), floats(X, 7)));
+            }
+            all.add(Case.of(op, 1e-5, floats(X, 129, 257), floats(X, 131, 257), floats(X, 131)).isLarge());
+        }
+    }
+
+    private static void product(List<Case> all, boolean ta, boolean tb, int[] batchA, int[] batchB, int... s) {
+        Shape a = Shape.of(batchA).concat(ta ? Shape.of(s[1], s[0]) : Shape.of(s[0], s[1]));
+        Shape b = Shape.of(batchB).concat(tb ? Shape.of(s[2], s[1]) : Shape.of(s[1], s[2]));
+        Case c = Case.of(new MatMul(ta, tb), 1e-5, floats(X, a.dims()), floats(X, b.dims()));
+        all.add(a.size() + b.size() > 10_000 ? c.isLarge() : c.smooth());
+    }
+
+    private static void conv(List<Case> all) {
+        ConvParams one = ConvParams.of(1, 0);
+        ConvParams same = ConvParams.of(1, 1);
+        ConvParams half = ConvParams.of(2, 1);
+        // image, channels out, kernel
+        conv(all, one, new int[] {2, 4, 5, 3}, 4, 1, 1);
+        conv(all, same, new int[] {1, 1, 1, 1}, 1, 3, 3);
+        conv(all, same, new int[] {2, 5, 6, 3}, 4, 3, 3);
+        conv(all, same, new int[] {0, 5, 6, 3}, 4, 3, 3);
+        conv(all, one, new int[] {1, 5, 7, 2}, 3, 3, 3);
+        conv(all, half, new int[] {1, 6, 7, 2}, 3, 3, 3);
+        conv(all, half, new int[] {1, 7, 6, 2}, 3, 2, 4);
+        conv(all, ConvParams.of(2, 0), new int[] {1, 7, 8, 3}, 4, 1, 1);
+        conv(all, ConvParams.of(2, 3), new int[] {1, 11, 12, 3}, 4, 7, 7);
+        conv(all, new ConvParams(1, 2, 0, 1, 2, 3, 1, 1, 1), new int[] {2, 6, 5, 2}, 3, 2, 3);
+        conv(all, new ConvParams(2, 1, 1, 0, 0, 2, 2, 1, 1), new int[] {1, 9, 6, 3}, 2, 3, 2);
+        conv(all, same.withDilation(2), new int[] {1, 8, 9, 2}, 3, 3, 3);
+        conv(all, ConvParams.of(1, 2).withDilation(2), new int[] {1, 6, 6, 2}, 2, 3, 3);
+        conv(all, same.withGroups(2), new int[] {1, 5, 5, 4}, 6, 3, 3);
+        conv(all, one.withGroups(3), new int[] {1, 4, 4, 6}, 3, 1, 1);
+        conv(all, same.withGroups(4), new int[] {2, 6, 5, 4}, 4, 3, 3);
+        conv(all, half.withGroups(5), new int[] {1, 7, 7, 5}, 5, 3, 3);
+        conv(all, ConvParams.of(1, 2).withGroups(3), new int[] {1, 6, 7, 3}, 6, 5, 5);
+        conv(all, new ConvParams(1, 1, 0, 0, 3, 3, 1, 1, 1), new int[] {1, 3, 9, 2}, 3, 1, 7);
+        conv(all, new ConvParams(1, 1, 2, 2, 2, 2, 1, 1, 1), new int[] {1, 2, 2, 3}, 2, 3, 3);   // much padding
+        // large
+        conv(all, same, new int[] {2, 28, 28, 32}, 48, 3, 3);
+        conv(all, same, new int[] {1, 15, 17, 70}, 33, 3, 3);
+        conv(all, one, new int[] {3, 14, 14, 96}, 65, 1, 1);
+        conv(all, half, new int[] {2, 29, 30, 16}, 40, 3, 3);
+        conv(all, ConvParams.of(2, 3), new int[] {1, 64, 64, 3}, 32, 7, 7);
+        conv(all, same.withGroups(65), new int[] {2, 27, 28, 65}, 65, 3, 3);
+        conv(all, half.withGroups(32), new int[] {2, 28, 27, 32}, 32, 3, 3);
+        conv(all, same.withGroups(4), new int[] {2, 20, 20, 32}, 32, 3, 3);
+        for (FusedOp.Activation a : FusedOp.Activation.values()) {
+            fused(all, a, same, new int[] {2, 5, 6, 3}, 4, 3);
+            fused(all, a, one, new int[] {2, 5, 6, 3}, 7, 1);
+            fused(all, a, half.withGroups(6), new int[] {1, 7, 6, 6}, 6, 3);
+            fused(all, a, same, new int[] {2, 28, 28, 32}, 48, 3);
+            fused(all, a, half, new int[] {2, 29, 30, 16}, 40, 3);
+            fused(all, a, same.withGroups(65), new int[] {2, 27, 28, 65}, 65, 3);
+        }
+    }
+
+    private static void conv(List<Case> all, ConvParams p, int[] x, int o, int kh, int kw) {
+        int[] w = {o, kh, kw, x[3] / p.groups()};
+        int[] y = {x[0], p.outH(x[1], kh), p.outW(x[2], kw), o};
+        List<Case> three = List.of(
+                Case.of(new ConvOp.Conv2d(p), tolerance(kh), floats(X, x), floats(W, w)),
+                Case.of(new ConvOp.Conv2dBackwardInput(p, x[1], x[2]), tolerance(kh), floats(X, y), floats(W, w)),
+                Case.of(new ConvOp.Conv2dBackwardWeight(p, kh, kw), tolerance(kh), floats(X, x), floats(X, y)));
+        boolean large = Shape.of(x).size() > 2_000;
+        three.forEach(c -> all.add(large ? c.isLarge() : c.smooth()));
+    }
+
+    /** Winograd's transforms cost digits where the kernel is 3 x 3. */
+    private static double tolerance(int kernel) {
+        return kernel == 3 ? 5e-5 : 1e-5;
+    }
+
+    private static void fused(List<Case> all, FusedOp.Activation a, ConvParams p, int[] x, int o, int k) {
+        int[] w = {o, k, k, x[3] / p.groups()};
+        int[] y = {x[0], p.outH(x[1], k), p.outW(x[2], k), o};
+        var op = new FusedOp.ConvBiasActivation(p, a);
+        boolean large = Shape.of(x).size() > 2_000;
+        Case plain = Case.of(op, tolerance(k), floats(X, x), floats(uniform(-2, 2), w), floats(X, o));
+        Case residual = Case.of(op, tolerance(k), floats(X, x), floats(uniform(-2, 2), w), floats(X, o), floats(X, y));
+        all.add(large ? plain.isLarge() : plain);
+        all.add(large ? residual.isLarge() : residual);
+    }
+}
