@@ -94,8 +94,68 @@ final class Elements {
         };
     }
 
+    /** Whether {@link #carrier} turns {@code from} into {@code to}: anything into floats, integers into wide integers. */
+    static boolean castable(DType from, DType to) {
+        return from == to || to.isFloat() || (to == DType.I32 || to == DType.I64) && !from.isFloat();
+    }
+
+    /**
+     * The elements as an array of the carrier that a tensor of {@code to} has (float16 and bfloat16 in short[], bool and
+     * 8-bit integers in byte[]).
+     *
+     * @throws ArithmeticException when an integer does not fit {@code to}
+     */
+    static Object carrier(MemorySegment data, WeightEntry entry, DType to) {
+        int n = (int) entry.shape().size();
+        boolean same = entry.dtype() == to;
+        return switch (to) {
+            case F32 -> floats(data, entry);
+            case F64 -> doubles(data, entry);
+            case I64 -> longs(data, entry);
+            case I32 -> {
+                int[] out = new int[n];
+                for (int i = 0; i < n; i++) {
+                    out[i] = Math.toIntExact(integer(data, entry.dtype(), i));
+                }
+                yield out;
+            }
+            case F16, BF16, I16 -> {
+                short[] out = new short[n];
+                if (same) {
+                    MemorySegment.copy(data, SHORT, 0, out, 0, n);
+                } else {
+                    float[] values = floats(data, entry);
+                    for (int i = 0; i < n; i++) {
+                        out[i] = to == DType.F16 ? Float.floatToFloat16(values[i]) : bfloat16(values[i]);
+                    }
+                }
+                yield out;
+            }
+            case I8, U8 -> data.toArray(BYTE);
+            case BOOL -> {
+                byte[] out = new byte[n];
+                for (int i = 0; i < n; i++) {
+                    out[i] = (byte) integer(data, DType.BOOL, i); // a hostile file may have other bytes than 0 and 1
+                }
+                yield out;
+            }
+        };
+    }
+
+    /** The inverse of {@link #carrier} for the tensor's own dtype: elements {@code from} on into little-endian bytes. */
+    static void store(Object carrier, int from, int count, DType dtype, MemorySegment out) {
+        switch (dtype) {
+            case F32 -> MemorySegment.copy((float[]) carrier, from, out, FLOAT, 0, count);
+            case F64 -> MemorySegment.copy((double[]) carrier, from, out, DOUBLE, 0, count);
+            case F16, BF16, I16 -> MemorySegment.copy((short[]) carrier, from, out, SHORT, 0, count);
+            case I32 -> MemorySegment.copy((int[]) carrier, from, out, INT, 0, count);
+            case I64 -> MemorySegment.copy((long[]) carrier, from, out, LONG, 0, count);
+            case I8, U8, BOOL -> MemorySegment.copy((byte[]) carrier, from, out, BYTE, 0, count);
+        }
+    }
+
     /** Stores {@code count} of {@code values} from {@code from} at the start of {@code out}, rounding to nearest even. */
-    static void store(float[] values, int from, int count, DType dtype, MemorySegment out) {
+    static void round(float[] values, int from, int count, DType dtype, MemorySegment out) {
         for (int i = 0; i < count; i++) {
             float v = values[from + i];
             switch (dtype) {

@@ -5,9 +5,13 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 
-/** Names that a reader may have meant: small edit distance (Levenshtein 1966), for messages and reports. */
+/**
+ * Names that a reader may have meant: small edit distance (Levenshtein 1966), for messages and reports. Names come from
+ * files, so their length and number are bounded here.
+ */
 final class NearestNames {
     private static final int MAX_LENGTH = 200;
+    private static final int MAX_NAMES = 5000;
 
     private NearestNames() {
     }
@@ -19,7 +23,11 @@ final class NearestNames {
     static List<String> of(String wanted, Collection<String> names, int count) {
         int limit = Math.max(2, wanted.length() / 3);
         List<Near> near = new ArrayList<>();
+        int looked = 0;
         for (String name : names) {
+            if (++looked > MAX_NAMES) {
+                break;
+            }
             int d = distance(wanted, name, limit);
             if (d <= limit) {
                 near.add(new Near(name, d));

@@ -3,6 +3,7 @@ package dev.graft.pretrained.format;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -27,7 +28,7 @@ import java.util.UUID;
  * is written beside the target, forced to disk and renamed over it, so an earlier file stays intact when anything fails.
  * The header's metadata carries SHA-256 sums of data and header, which {@link WeightFile} verifies.
  *
- * <p>Arrays and segments are not copied by {@code put}; they must not change before {@link #write} returns.
+ * <p>Arrays and segments (but not tensors) are used in place; they must not change before {@link #write} returns.
  */
 public final class SafetensorsWriter {
     private static final int CHUNK = 1 << 16;
@@ -79,7 +80,15 @@ public final class SafetensorsWriter {
         }
         checkCount(name, shape, values.length);
         return put(new Item(name, dtype, shape, (from, count, out) ->
-                Elements.store(values, (int) from, count, dtype, out)));
+                Elements.round(values, (int) from, count, dtype, out)));
+    }
+
+    /** Adds a tensor of any dtype and device with a copy of its elements. */
+    public SafetensorsWriter put(String name, Tensor tensor) {
+        DType dtype = tensor.dtype();
+        Object array = tensor.toArray();
+        return put(new Item(name, dtype, tensor.shape(), (from, count, out) ->
+                Elements.store(array, (int) from, count, dtype, out)));
     }
 
     /** Adds an int64 tensor. */

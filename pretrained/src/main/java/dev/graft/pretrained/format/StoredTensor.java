@@ -132,18 +132,28 @@ final class StoredTensor {
         return true;
     }
 
+    /** This tensor with its axes in another order: axis i of the result is axis {@code axes[i]} of this one. */
+    StoredTensor permute(int... axes) {
+        int[] dims = new int[axes.length];
+        long[] permuted = new long[axes.length];
+        for (int i = 0; i < axes.length; i++) {
+            dims[i] = shape.dim(axes[i]);
+            permuted[i] = strides[axes[i]];
+        }
+        return new StoredTensor(refusal, name, type, bigEndian, storage, offset, Shape.of(dims), permuted, extent);
+    }
+
     /** Copies the view's elements into row-major order; the last axis is the inner loop. */
-    private byte[] gather(MemorySegment from, byte[] to) {
+    private byte[] gather(MemorySegment from, byte[] bytes) {
+        MemorySegment to = MemorySegment.ofArray(bytes);
         int width = type.bytes();
         int rank = shape.rank();
         int inner = shape.dim(rank - 1);
+        long step = strides[rank - 1] * width;
         int[] index = new int[rank];
         long start = 0;
-        int at = 0;
-        while (at < to.length) {
-            for (int i = 0; i < inner; i++, at += width) {
-                MemorySegment.copy(from, ValueLayout.JAVA_BYTE, (start + i * strides[rank - 1]) * width, to, at, width);
-            }
+        for (long at = 0; at < bytes.length; at += (long) inner * width) {
+            gatherRow(from, start * width, step, to, at, inner);
             for (int axis = rank - 2; axis >= 0; axis--) {
                 start += strides[axis];
                 if (++index[axis] < shape.dim(axis)) {
@@ -153,7 +163,32 @@ final class StoredTensor {
                 index[axis] = 0;
             }
         }
-        return to;
+        return bytes;
+    }
+
+    private void gatherRow(MemorySegment from, long start, long step, MemorySegment to, long at, int count) {
+        switch (type.bytes()) {
+            case 1 -> {
+                for (int i = 0; i < count; i++) {
+                    to.set(ValueLayout.JAVA_BYTE, at + i, from.get(ValueLayout.JAVA_BYTE, start + i * step));
+                }
+            }
+            case 2 -> {
+                for (int i = 0; i < count; i++) {
+                    to.set(ElementType.SHORT, at + 2L * i, from.get(ElementType.SHORT, start + i * step));
+                }
+            }
+            case 4 -> {
+                for (int i = 0; i < count; i++) {
+                    to.set(ElementType.INT, at + 4L * i, from.get(ElementType.INT, start + i * step));
+                }
+            }
+            default -> {
+                for (int i = 0; i < count; i++) {
+                    to.set(ElementType.LONG, at + 8L * i, from.get(ElementType.LONG, start + i * step));
+                }
+            }
+        }
     }
 
     private byte[] swap(MemorySegment from, byte[] to) {

@@ -1,6 +1,9 @@
 package dev.graft.pretrained.format;
 
+import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -132,27 +135,42 @@ public final class WeightFile implements AutoCloseable {
      * {@link InternalError}.
      */
     public MemorySegment read(String name) {
-        StoredTensor tensor = stored(name);
+        return read(name, stored(name));
+    }
+
+    private MemorySegment read(String name, StoredTensor tensor) {
         try {
             return tensor.read();
         } catch (IOException e) {
             throw refusal.damaged("tensor " + Refusal.quote(name) + " cannot be read: " + e.getMessage(), e);
         } catch (OutOfMemoryError e) {
-            throw refusal.refused("tensor " + Refusal.quote(name) + " of shape " + tensor.shape()
-                    + " does not fit the heap", "raise -Xmx");
+            throw tooLarge(name, tensor.shape());
         } catch (InternalError e) {
             throw faulted(name, e);
         }
     }
 
+    /** A tensor on the CPU with the stored dtype and shape, in the scope that is open. */
+    public Tensor tensor(String name) {
+        WeightEntry e = entry(name);
+        return tensor(name, Transform.NONE, e.dtype());
+    }
+
+    /** As {@link #tensor(String)}, with the axes that {@code transform} gives and cast to {@code dtype}. */
+    Tensor tensor(String name, Transform transform, DType dtype) {
+        StoredTensor stored = transform.apply(stored(name));
+        Object array = convert(name, stored, (data, e) -> Elements.carrier(data, e, dtype));
+        return Tensor.from(dtype, array, transform.apply(stored(name).shape()));
+    }
+
     /** The elements as float32, from any dtype; float64 is rounded to nearest, bool gives 0 and 1. */
     public float[] floats(String name) {
-        return convert(name, Elements::floats);
+        return convert(name, stored(name), Elements::floats);
     }
 
     /** The elements as float64, from any dtype; exact except for int64 beyond 2^53. */
     public double[] doubles(String name) {
-        return convert(name, Elements::doubles);
+        return convert(name, stored(name), Elements::doubles);
     }
 
     /** The elements of an integer or bool tensor. */
@@ -162,28 +180,34 @@ public final class WeightFile implements AutoCloseable {
             throw refusal.refused("tensor " + Refusal.quote(name) + " is " + e.dtype() + ", not integers",
                     "read it with floats() or doubles()");
         }
-        return convert(name, Elements::longs);
+        return convert(name, stored(name), Elements::longs);
     }
 
     private interface Conversion<T> {
         T apply(MemorySegment data, WeightEntry entry);
     }
 
-    private <T> T convert(String name, Conversion<T> conversion) {
-        WeightEntry e = entry(name);
+    private <T> T convert(String name, StoredTensor stored, Conversion<T> conversion) {
+        WeightEntry e = new WeightEntry(name, stored.dtype(), stored.shape());
         if (e.shape().size() > FileBytes.MAX_ARRAY) {
             throw refusal.refused("tensor " + Refusal.quote(name) + " of shape " + e.shape()
                     + " has too many elements for one Java array", "read its bytes with read() and take slices");
         }
-        MemorySegment data = read(name);
+        MemorySegment data = read(name, stored);
         try {
             return conversion.apply(data, e);
+        } catch (ArithmeticException error) {
+            throw refusal.refused("tensor " + Refusal.quote(name) + ": " + error.getMessage(), "read it as its own type");
         } catch (OutOfMemoryError error) {
-            throw refusal.refused("tensor " + Refusal.quote(name) + " of shape " + e.shape() + " does not fit the heap",
-                    "raise -Xmx");
+            throw tooLarge(name, e.shape());
         } catch (InternalError error) {
             throw faulted(name, error);
         }
+    }
+
+    private GraftException tooLarge(String name, Shape shape) {
+        return refusal.refused("tensor " + Refusal.quote(name) + " of shape " + shape + " does not fit the heap",
+                "raise -Xmx");
     }
 
     /** The JVM reports a page of a mapping that is gone from the file as InternalError. */

@@ -1,6 +1,8 @@
 /**
  * Weight files: one reader ({@link dev.graft.pretrained.format.WeightFile}) for safetensors, PyTorch (zip and legacy),
- * npy and npz, and one writer ({@link dev.graft.pretrained.format.SafetensorsWriter}).
+ * npy and npz, one writer ({@link dev.graft.pretrained.format.SafetensorsWriter}), and the pure computation that decides
+ * which stored tensor goes into which parameter: {@link dev.graft.pretrained.format.NameMap} makes a
+ * {@link dev.graft.pretrained.format.LoadPlan} with a {@link dev.graft.pretrained.format.LoadReport}.
  *
  * <p>How a read flows: a {@code WeightFormat} recognises the file by its first bytes and lists its tensors, each as a
  * {@code StoredTensor}: a view (element type, offset, sizes, strides) of a {@code Storage} (mapped file, file range, zip
