@@ -63,4 +63,15 @@ final class KernelChecks {
         }
         return error == 0 ? 0 : error / scale;
     }
+
+    /** Euclidean norm of the difference over the norm of the expected values. */
+    static double relativeNorm(float[] found, double[] expected) {
+        double error = 0;
+        double norm = 0;
+        for (int i = 0; i < found.length; i++) {
+            error += (found[i] - expected[i]) * (found[i] - expected[i]);
+            norm += expected[i] * expected[i];
+        }
+        return error == 0 ? 0 : Math.sqrt(error / norm);
+    }
 }

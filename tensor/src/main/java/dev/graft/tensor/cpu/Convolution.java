@@ -1,0 +1,160 @@
+package dev.graft.tensor.cpu;
+
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.cpu.PackedWeights.Form;
+import java.util.Arrays;
+
+/**
+ * Two-dimensional convolution, its data gradient and its weight gradient on contiguous {@code float[]} with offsets:
+ * x [N, H, W, C], w [O, kH, kW, C/groups], y [N, Ho, Wo, O]. Results overwrite their target; sums are taken in an order
+ * that depends on the geometry only. Any number of threads may call at the same time.
+ */
+public final class Convolution {
+    private Convolution() {}
+
+    /** y = epilogue(conv(x, w)). */
+    public static void forward(ConvGeometry g, float[] x, int xo, float[] w, int wo, float[] y, int yo, Epilogue epilogue) {
+        check("w", w, wo, g.weightSize());
+        MicroKernels mk = CpuFeatures.kernels();
+        Form form = form(g, false, false);
+        try (Scratch space = Scratch.take(size(mk, g, form, false))) {
+            pack(mk, g, form, false, w, wo, space.data);
+            forward(g, x, xo, new PackedWeights(g, form, false, mk, space.data), y, yo, epilogue);
+        }
+    }
+
+    /** y = epilogue(conv(x, w)) with weights from {@link #packForward}. */
+    public static void forward(ConvGeometry g, float[] x, int xo, PackedWeights w, float[] y, int yo, Epilogue epilogue) {
+        w.checkFits(g, false);
+        check("x", x, xo, g.inSize());
+        check("y", y, yo, g.outSize());
+        if (g.batch() == 0) {
+            return;
+        }
+        MicroKernels mk = w.kernels;
+        switch (w.form) {
+            case POINTWISE -> Gemm.multiplyPacked(mk, g.batch() * g.inH() * g.inW(), g.outC(), g.inC(), x, xo, g.inC(), 1,
+                    w.data, 0, y, yo, g.outC(), false, epilogue);
+            case DIRECT -> DirectConvolution.forward(mk, g, x, xo, w.data, y, yo, epilogue);
+            case WINOGRAD -> Winograd.run(mk, g.batch(), g.inH(), g.inW(), g.inC(), g.outH(), g.outW(), g.outC(),
+                    g.padTop(), g.padLeft(), x, xo, w.data, y, yo, epilogue);
+            case DEPTHWISE -> DepthwiseConvolution.forward(mk, g, x, xo, w.data, y, yo, epilogue);
+        }
+    }
+
+    /** dx = the gradient of the input, from dy [N, Ho, Wo, O]. */
+    public static void backwardData(ConvGeometry g, float[] dy, int dyo, float[] w, int wo, float[] dx, int dxo) {
+        check("w", w, wo, g.weightSize());
+        MicroKernels mk = CpuFeatures.kernels();
+        Form form = form(g, true, false);
+        try (Scratch space = Scratch.take(size(mk, g, form, true))) {
+            pack(mk, g, form, true, w, wo, space.data);
+            backwardData(g, dy, dyo, new PackedWeights(g, form, true, mk, space.data), dx, dxo);
+        }
+    }
+
+    /** dx = the gradient of the input, with weights from {@link #packBackwardData}. */
+    public static void backwardData(ConvGeometry g, float[] dy, int dyo, PackedWeights w, float[] dx, int dxo) {
+        w.checkFits(g, true);
+        check("dy", dy, dyo, g.outSize());
+        check("dx", dx, dxo, g.inSize());
+        if (g.batch() == 0) {
+            return;
+        }
+        MicroKernels mk = w.kernels;
+        switch (w.form) {
+            case POINTWISE -> Gemm.multiplyPacked(mk, g.batch() * g.inH() * g.inW(), g.inC(), g.outC(), dy, dyo, g.outC(), 1,
+                    w.data, 0, dx, dxo, g.inC(), false, Epilogue.NONE);
+            case DIRECT -> DirectConvolution.backwardData(mk, g, dy, dyo, w.data, dx, dxo);
+            case WINOGRAD -> Winograd.run(mk, g.batch(), g.outH(), g.outW(), g.outC(), g.inH(), g.inW(), g.inC(),
+                    2 - g.padTop(), 2 - g.padLeft(), dy, dyo, w.data, dx, dxo, Epilogue.NONE);
+            case DEPTHWISE -> DepthwiseConvolution.backwardData(mk, g, dy, dyo, w.data, dx, dxo);
+        }
+    }
+
+    /** dw [O, kH, kW, C/groups] = the gradient of the weights, summed over the batch. */
+    public static void backwardWeights(ConvGeometry g, float[] x, int xo, float[] dy, int dyo, float[] dw, int dwo) {
+        check("x", x, xo, g.inSize());
+        check("dy", dy, dyo, g.outSize());
+        check("dw", dw, dwo, g.weightSize());
+        MicroKernels mk = CpuFeatures.kernels();
+        if (g.batch() == 0) {
+            Arrays.fill(dw, dwo, dwo + g.weightSize(), 0f);
+        } else if (g.depthwise()) {
+            DepthwiseConvolution.backwardWeights(mk, g, x, xo, dy, dyo, dw, dwo);
+        } else if (g.pointwise()) {
+            Gemm.multiply(true, false, g.outC(), g.inC(), g.batch() * g.inH() * g.inW(), dy, dyo, g.outC(), x, xo, g.inC(),
+                    dw, dwo, g.inC(), false);
+        } else {
+            DirectConvolution.backwardWeights(mk, g, x, xo, dy, dyo, dw, dwo);
+        }
+    }
+
+    /** Prepares weights that will not change for {@code forward}. */
+    public static PackedWeights packForward(ConvGeometry g, float[] w, int wo) {
+        return packed(g, false, w, wo);
+    }
+
+    /** Prepares weights that will not change for {@code backwardData}. */
+    public static PackedWeights packBackwardData(ConvGeometry g, float[] w, int wo) {
+        return packed(g, true, w, wo);
+    }
+
+    private static PackedWeights packed(ConvGeometry g, boolean backward, float[] w, int wo) {
+        check("w", w, wo, g.weightSize());
+        MicroKernels mk = CpuFeatures.kernels();
+        Form form = form(g, backward, true);
+        float[] data = new float[Math.toIntExact(size(mk, g, form, backward))];
+        pack(mk, g, form, backward, w, wo, data);
+        return new PackedWeights(g, form, backward, mk, data);
+    }
+
+    private static Form form(ConvGeometry g, boolean backward, boolean keep) {
+        if (g.depthwise()) {
+            return Form.DEPTHWISE;
+        }
+        if (g.pointwise()) {
+            return Form.POINTWISE;
+        }
+        return Winograd.pays(g, backward, keep) ? Form.WINOGRAD : Form.DIRECT;
+    }
+
+    private static long size(MicroKernels mk, ConvGeometry g, Form form, boolean backward) {
+        int from = backward ? g.outC() : g.inC();
+        int to = backward ? g.inC() : g.outC();
+        return switch (form) {
+            case POINTWISE -> Panels.size(mk, from, to);
+            case DIRECT -> backward ? DirectConvolution.backwardSize(mk, g) : DirectConvolution.forwardSize(mk, g);
+            case WINOGRAD -> 36 * Panels.size(mk, from, to);
+            case DEPTHWISE -> (long) g.taps() * g.outC();
+        };
+    }
+
+    private static void pack(MicroKernels mk, ConvGeometry g, Form form, boolean backward, float[] w, int wo, float[] to) {
+        switch (form) {
+            case POINTWISE -> {
+                if (backward) {
+                    Gemm.pack(mk, g.outC(), g.inC(), w, wo, g.inC(), 1, to, 0);
+                } else {
+                    Gemm.pack(mk, g.inC(), g.outC(), w, wo, 1, g.inC(), to, 0);
+                }
+            }
+            case DIRECT -> {
+                if (backward) {
+                    DirectConvolution.packBackward(mk, g, w, wo, to);
+                } else {
+                    DirectConvolution.packForward(mk, g, w, wo, to);
+                }
+            }
+            case WINOGRAD -> Winograd.pack(mk, g, backward, w, wo, to);
+            case DEPTHWISE -> DepthwiseConvolution.pack(g, backward, w, wo, to);
+        }
+    }
+
+    private static void check(String name, float[] x, int offset, int size) {
+        if (offset < 0 || (long) offset + size > x.length) {
+            throw new GraftException("convolution: " + name + " needs " + size + " values from offset " + offset
+                    + ", its array has " + x.length);
+        }
+    }
+}

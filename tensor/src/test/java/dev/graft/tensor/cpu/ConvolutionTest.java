@@ -1,0 +1,235 @@
+package dev.graft.tensor.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.cpu.Epilogue.Activation;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The fast convolutions against six nested loops in double precision. */
+class ConvolutionTest {
+    private static final double TOLERANCE = 2e-6;
+    private static final double WINOGRAD_TOLERANCE = 1e-5;
+
+    static Stream<ConvGeometry> geometries() {
+        List<ConvGeometry> all = new ArrayList<>(List.of(
+                ConvGeometry.of(2, 7, 9, 5, 6, 3, 3, 1, 1),
+                ConvGeometry.of(1, 1, 1, 4, 3, 1, 1, 1, 0), // a single pixel
+                ConvGeometry.of(1, 1, 1, 20, 17, 3, 3, 1, 1),
+                ConvGeometry.of(3, 5, 4, 16, 1, 3, 3, 1, 1), // one output channel
+                ConvGeometry.of(0, 5, 4, 16, 8, 3, 3, 1, 1), // empty batch
+                ConvGeometry.of(0, 5, 4, 8, 8, 3, 3, 1, 1).withGroups(8),
+                ConvGeometry.of(2, 30, 29, 3, 64, 7, 7, 2, 3), // stem
+                ConvGeometry.of(2, 17, 16, 3, 32, 3, 3, 2, 1),
+                ConvGeometry.of(4, 13, 14, 24, 96, 1, 1, 1, 0),
+                ConvGeometry.of(2, 13, 14, 40, 24, 1, 1, 2, 0), // projection of a residual block
+                ConvGeometry.of(2, 14, 13, 33, 70, 3, 3, 2, 1),
+                ConvGeometry.of(1, 9, 9, 20, 100, 5, 5, 1, 2),
+                ConvGeometry.of(1, 6, 6, 4, 10, 6, 6, 1, 0), // whole image
+                ConvGeometry.of(1, 20, 3, 7, 8, 3, 1, 3, 1),
+                ConvGeometry.of(5, 8, 8, 512, 20, 3, 3, 2, 1), // deep sum
+                new ConvGeometry(2, 9, 8, 6, 7, 3, 2, 2, 1, 0, 2, 3, 1, 1, 1, 1), // asymmetric padding and stride
+                new ConvGeometry(2, 12, 11, 6, 7, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2, 1), // dilated
+                new ConvGeometry(1, 14, 15, 5, 18, 3, 4, 2, 3, 1, 3, 0, 2, 2, 2, 1), // dilated and strided
+                new ConvGeometry(1, 19, 18, 5, 18, 3, 3, 4, 2, 1, 3, 0, 2, 2, 4, 1),
+                new ConvGeometry(1, 7, 7, 18, 17, 3, 3, 1, 1, 4, 3, 5, 0, 1, 1, 1), // more padding than the kernel reaches
+                ConvGeometry.of(2, 7, 7, 5, 6, 2, 2, 5, 0), // inputs that no window sees
+                ConvGeometry.of(2, 9, 7, 12, 18, 3, 3, 1, 1).withGroups(3),
+                ConvGeometry.of(2, 9, 7, 64, 128, 3, 3, 2, 1).withGroups(4),
+                ConvGeometry.of(2, 5, 6, 8, 4, 1, 1, 1, 0).withGroups(4),
+                ConvGeometry.of(2, 14, 13, 40, 40, 3, 3, 1, 1).withGroups(40),
+                ConvGeometry.of(2, 15, 17, 32, 32, 3, 3, 2, 1).withGroups(32),
+                ConvGeometry.of(3, 7, 7, 21, 21, 5, 5, 2, 2).withGroups(21),
+                ConvGeometry.of(1, 9, 9, 3, 3, 5, 5, 1, 2).withGroups(3),
+                ConvGeometry.of(1, 9, 8, 6, 18, 3, 3, 1, 1).withGroups(6), // channel multiplier 3
+                ConvGeometry.of(2, 9, 8, 16, 32, 3, 3, 2, 1).withGroups(16),
+                ConvGeometry.of(2, 8, 8, 20, 20, 2, 2, 3, 0).withGroups(20),
+                new ConvGeometry(2, 12, 11, 17, 17, 3, 3, 2, 1, 2, 1, 0, 3, 2, 3, 17)));
+        for (int[] s : new int[][] {{2, 16, 16, 16, 16}, {1, 13, 22, 18, 37}, {3, 14, 14, 64, 20}, {2, 23, 21, 20, 130},
+            {1, 20, 20, 140, 150}, {30, 7, 7, 32, 48}}) {
+            all.add(ConvGeometry.of(s[0], s[1], s[2], s[3], s[4], 3, 3, 1, 1));
+        }
+        all.add(ConvGeometry.of(2, 19, 18, 17, 33, 3, 3, 1, 0));
+        all.add(new ConvGeometry(1, 22, 19, 24, 16, 3, 3, 1, 1, 0, 3, 4, 2, 1, 1, 1));
+        all.addAll(randomGeometries(25));
+        return all.stream();
+    }
+
+    private static List<ConvGeometry> randomGeometries(int count) {
+        Random r = new Random(42);
+        List<ConvGeometry> all = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int groups = new int[] {1, 1, 2, 3, 20}[r.nextInt(5)];
+            int in = groups * (1 + r.nextInt(groups == 20 ? 1 : 24));
+            int out = groups * (1 + r.nextInt(groups > 1 ? 3 : 80));
+            all.add(new ConvGeometry(1 + r.nextInt(3), 8 + r.nextInt(9), 8 + r.nextInt(9), in, out, 1 + r.nextInt(4),
+                    1 + r.nextInt(4), 1 + r.nextInt(3), 1 + r.nextInt(3), r.nextInt(3), r.nextInt(3), r.nextInt(3),
+                    r.nextInt(3), 1 + r.nextInt(2), 1 + r.nextInt(2), groups));
+        }
+        return all;
+    }
+
+    /** y, dx and dw by the definition. */
+    private record Naive(double[] y, double[] dx, double[] dw) {
+        static Naive of(ConvGeometry g, float[] x, float[] w, float[] dy) {
+            Naive n = new Naive(new double[g.outSize()], new double[g.inSize()], new double[g.weightSize()]);
+            int ci = g.inC() / g.groups(), co = g.outC() / g.groups();
+            for (int i = 0; i < g.outSize(); i++) {
+                int o = i % g.outC(), ox = i / g.outC() % g.outW(), oy = i / g.outC() / g.outW() % g.outH();
+                int image = i / g.outC() / g.outW() / g.outH();
+                for (int ky = 0; ky < g.kH(); ky++) {
+                    for (int kx = 0; kx < g.kW(); kx++) {
+                        int iy = oy * g.strideH() - g.padTop() + ky * g.dilationH();
+                        int ix = ox * g.strideW() - g.padLeft() + kx * g.dilationW();
+                        if (iy < 0 || ix < 0 || iy >= g.inH() || ix >= g.inW()) {
+                            continue;
+                        }
+                        int at = ((image * g.inH() + iy) * g.inW() + ix) * g.inC() + o / co * ci;
+                        int wt = ((o * g.kH() + ky) * g.kW() + kx) * ci;
+                        for (int c = 0; c < ci; c++) {
+                            n.y[i] += (double) x[at + c] * w[wt + c];
+                            n.dx[at + c] += (double) dy[i] * w[wt + c];
+                            n.dw[wt + c] += (double) dy[i] * x[at + c];
+                        }
+                    }
+                }
+            }
+            return n;
+        }
+    }
+
+    private static final int OFFSET = 3;
+    private static final float UNTOUCHED = 77;
+
+    /** A result at an offset in a larger array: what lies around it must not change. */
+    private static float[] inner(float[] result, int size) {
+        assertThat(result[OFFSET - 1]).isEqualTo(UNTOUCHED);
+        assertThat(result[OFFSET + size]).isEqualTo(UNTOUCHED);
+        return Arrays.copyOfRange(result, OFFSET, OFFSET + size);
+    }
+
+    private static float[] target(int size) {
+        float[] t = new float[size + 2 * OFFSET];
+        Arrays.fill(t, UNTOUCHED);
+        return t;
+    }
+
+    @ParameterizedTest
+    @MethodSource("geometries")
+    void agreesWithTheDefinition(ConvGeometry g) {
+        float[] x = KernelChecks.random(1, OFFSET + g.inSize());
+        float[] w = KernelChecks.random(2, OFFSET + g.weightSize());
+        float[] dy = KernelChecks.random(3, OFFSET + g.outSize());
+        float[] bias = KernelChecks.random(4, g.outC() + 1);
+        float[] residual = KernelChecks.random(5, g.outSize() + 2);
+        Naive n = Naive.of(g, Arrays.copyOfRange(x, OFFSET, x.length), Arrays.copyOfRange(w, OFFSET, w.length),
+                Arrays.copyOfRange(dy, OFFSET, dy.length));
+        double[] fused = new double[g.outSize()];
+        for (int i = 0; i < fused.length; i++) {
+            fused[i] = Math.max(0, n.y[i] + bias[1 + i % g.outC()] + residual[2 + i]);
+        }
+        boolean winograd = Winograd.pays(g, false, true) || Winograd.pays(g, true, true);
+        double tolerance = winograd ? WINOGRAD_TOLERANCE : TOLERANCE;
+        Epilogue e = Epilogue.bias(bias, 1).residual(residual, 2, g.outC()).activation(Activation.RELU);
+        compare("y", n.y, tolerance, () -> {
+            float[] y = target(g.outSize());
+            Convolution.forward(g, x, OFFSET, w, OFFSET, y, OFFSET, Epilogue.NONE);
+            return inner(y, g.outSize());
+        });
+        compare("y with epilogue, packed weights", fused, tolerance, () -> {
+            float[] y = target(g.outSize());
+            PackedWeights packed = Convolution.packForward(g, w, OFFSET);
+            Convolution.forward(g, x, OFFSET, packed, y, OFFSET, e);
+            return inner(y, g.outSize());
+        });
+        compare("dx", n.dx, tolerance, () -> {
+            float[] dx = target(g.inSize());
+            Convolution.backwardData(g, dy, OFFSET, w, OFFSET, dx, OFFSET);
+            return inner(dx, g.inSize());
+        });
+        compare("dx, packed weights", n.dx, tolerance, () -> {
+            float[] dx = target(g.inSize());
+            Convolution.backwardData(g, dy, OFFSET, Convolution.packBackwardData(g, w, OFFSET), dx, OFFSET);
+            return inner(dx, g.inSize());
+        });
+        compare("dw", n.dw, TOLERANCE, () -> {
+            float[] dw = target(g.weightSize());
+            Convolution.backwardWeights(g, x, OFFSET, dy, OFFSET, dw, OFFSET);
+            return inner(dw, g.weightSize());
+        });
+    }
+
+    private static void compare(String what, double[] expected, double tolerance, Supplier<float[]> kernel) {
+        for (float[] found : KernelChecks.onEveryProvider(kernel)) {
+            double error = tolerance == TOLERANCE ? KernelChecks.relativeError(found, expected)
+                    : KernelChecks.relativeNorm(found, expected);
+            assertThat(error).as(what).isLessThan(tolerance);
+        }
+    }
+
+    @Test
+    void packedWeightsFitOtherBatchesAndImagesOnly() {
+        ConvGeometry g = ConvGeometry.of(1, 8, 8, 16, 16, 3, 3, 1, 1);
+        PackedWeights packed = Convolution.packForward(g, KernelChecks.random(1, g.weightSize()), 0);
+        assertThat(packed.bytes()).isGreaterThan(4L * g.weightSize());
+        ConvGeometry larger = ConvGeometry.of(2, 11, 5, 16, 16, 3, 3, 1, 1);
+        Convolution.forward(larger, new float[larger.inSize()], 0, packed, new float[larger.outSize()], 0, Epilogue.NONE);
+        ConvGeometry strided = ConvGeometry.of(1, 8, 8, 16, 16, 3, 3, 2, 1);
+        float[] x = new float[4096];
+        assertThatThrownBy(() -> Convolution.forward(strided, x, 0, packed, x, 0, Epilogue.NONE))
+                .isInstanceOf(GraftException.class).hasMessageContaining("packed weights");
+        assertThatThrownBy(() -> Convolution.backwardData(g, x, 0, packed, x, 0))
+                .isInstanceOf(GraftException.class).hasMessageContaining("data gradient");
+    }
+
+    @Test
+    void impossibleGeometriesAreRefused() {
+        assertThatThrownBy(() -> ConvGeometry.of(1, 4, 4, 3, 8, 7, 7, 1, 1)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("larger than the padded image");
+        assertThatThrownBy(() -> ConvGeometry.of(1, 4, 4, 6, 8, 3, 3, 1, 1).withGroups(4)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("4 groups must divide");
+        assertThatThrownBy(() -> ConvGeometry.of(70_000, 224, 224, 3, 8, 3, 3, 1, 1)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("smaller batch");
+        ConvGeometry g = ConvGeometry.of(1, 4, 4, 3, 8, 3, 3, 1, 1);
+        assertThatThrownBy(() -> Convolution.forward(g, new float[47], 0, new float[216], 0, new float[128], 0, Epilogue.NONE))
+                .isInstanceOf(GraftException.class).hasMessageContaining("x needs 48 values");
+    }
+
+    @Test
+    void severalThreadsMayCallAtTheSameTime() throws Exception {
+        ConvGeometry g = ConvGeometry.of(2, 20, 20, 32, 32, 3, 3, 1, 1);
+        float[] x = KernelChecks.random(1, g.inSize());
+        float[] w = KernelChecks.random(2, g.weightSize());
+        float[] expected = new float[g.outSize()];
+        Convolution.forward(g, x, 0, w, 0, expected, 0, Epilogue.NONE);
+        List<Thread> threads = new ArrayList<>();
+        List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
+        for (int i = 0; i < 4; i++) {
+            threads.add(Thread.ofPlatform().start(() -> {
+                try {
+                    for (int round = 0; round < 20; round++) {
+                        float[] y = new float[g.outSize()];
+                        Convolution.forward(g, x, 0, w, 0, y, 0, Epilogue.NONE);
+                        assertThat(y).isEqualTo(expected);
+                    }
+                } catch (Throwable t) {
+                    failures.add(t);
+                }
+            }));
+        }
+        for (Thread t : threads) {
+            t.join();
+        }
+        assertThat(failures).isEmpty();
+    }
+}
