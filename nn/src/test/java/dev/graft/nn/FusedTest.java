@@ -1,0 +1,165 @@
+package dev.graft.nn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.graft.autograd.GradCheck;
+import dev.graft.autograd.Gradients;
+import dev.graft.autograd.Tape;
+import dev.graft.tensor.Context;
+import dev.graft.tensor.Dispatcher;
+import dev.graft.tensor.Interceptor;
+import dev.graft.tensor.Memory;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.Op;
+import dev.graft.tensor.op.Update;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FusedTest {
+    private final Conv2d conv = Samples.randomize(new Conv2d(3, 4, 3, ConvSpec.DEFAULT.padding(1)), 1);
+    private final BatchNorm2d bn = Samples.randomize(new BatchNorm2d(4), 2);
+    private final Tensor x = Samples.floats(3, 2, 5, 5, 3);
+    private final Tensor residual = Samples.floats(4, 2, 5, 5, 4);
+
+    private Tensor apart(Activation a, Tensor r) {
+        Tensor y = bn.call(conv.call(x));
+        y = r == null ? y : y.add(r);
+        return a == null ? y : a.call(y);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void foldedEqualsApart(boolean bias) {
+        Conv2d c = bias ? conv : Samples.randomize(new Conv2d(3, 4, 3, ConvSpec.DEFAULT.padding(1).bias(false)), 1);
+        for (Activation a : new Activation[] {null, Activation.relu(), Activation.relu6(), Activation.silu()}) {
+            for (Tensor r : new Tensor[] {null, residual}) {
+                Tensor y = bn.call(c.call(x));
+                y = r == null ? y : y.add(r);
+                y = a == null ? y : a.call(y);
+                ConvLayersTest.assertClose(Fused.convBn(c, bn, a, r, x), y.toDoubles());
+            }
+        }
+    }
+
+    /** Names of the ops of a call. */
+    private static List<String> ops(Runnable body) {
+        List<String> names = new ArrayList<>();
+        Interceptor spy = new Interceptor() {
+            @Override
+            public Tensor[] intercept(Op op, Tensor[] in, Next next) {
+                names.add(op.name());
+                return next.run(op, in);
+            }
+        };
+        Context.current().with(spy).run(body);
+        return names;
+    }
+
+    @Test
+    void theFoldIsMadeOnceAndAgainAfterAChange() {
+        List<String> first = ops(() -> Fused.convBn(conv, bn, Activation.relu(), null, x));
+        assertThat(first).contains("rsqrt", "conv2d_bias_activation").doesNotContain("batch_norm");
+        assertThat(ops(() -> Fused.convBn(conv, bn, Activation.relu(), null, x)))
+                .doesNotContain("rsqrt").startsWith("conv2d_bias_activation");
+
+        Dispatcher.update(new Update.Axpby(1, 1), conv.weight().value(), Samples.floats(5, 4, 3, 3, 3));
+        ConvLayersTest.assertClose(Fused.convBn(conv, bn, null, null, x), apart(null, null).toDoubles());
+        Dispatcher.update(new Update.Axpby(2, 0), bn.runningVar().value(), bn.runningVar().value().copy());
+        ConvLayersTest.assertClose(Fused.convBn(conv, bn, null, null, x), apart(null, null).toDoubles());
+        bn.weight().assign(Samples.floats(6, 4));
+        ConvLayersTest.assertClose(Fused.convBn(conv, bn, null, null, x), apart(null, null).toDoubles());
+        BatchNorm2d other = Samples.randomize(new BatchNorm2d(4), 7);
+        ConvLayersTest.assertClose(Fused.convBn(conv, other, null, null, x), other.call(conv.call(x)).toDoubles());
+    }
+
+    @Test
+    void trainingUsesTheBatch() {
+        Tensor expected = Samples.training(() -> apart(Activation.relu(), residual));
+        ConvLayersTest.assertClose(Samples.training(() -> Fused.convBn(conv, bn, Activation.relu(), residual, x)),
+                expected.toDoubles());
+        assertThat(bn.buffers().get("num_batches_tracked").value().toLongs()).containsExactly(2);
+    }
+
+    @Test
+    void frozenLayersFoldUnderATapeAndPassGradientsOn() {
+        Sequential net = new Sequential(Samples.randomize(new Conv2d(3, 3, 1, ConvSpec.DEFAULT), 8), conv, bn,
+                Activation.relu());
+        net.freeze(ParamSelector.of("1", "2"));
+        Tensor first = net.parameters().get("0.weight").value();
+        double[][] gradients = new double[2][];
+        for (int i = 0; i < 2; i++) {
+            boolean fused = i == 0;
+            try (Tape tape = new Tape()) {
+                List<String> ops = new ArrayList<>();
+                Tensor[] loss = new Tensor[1];
+                tape.record(() -> Samples.training(() -> {
+                    ops.addAll(ops(() -> loss[0] = (fused ? net.call(x)
+                            : net.get(3).call(net.get(2).call(net.get(1).call(net.get(0).call(x))))).square().sum()));
+                    return null;
+                }));
+                assertThat(ops.contains("batch_norm")).isFalse();
+                Gradients g = tape.backward(loss[0]);
+                assertThat(g.find(conv.weight().value())).isNull();
+                gradients[i] = g.of(first).toDoubles();
+            }
+        }
+        for (int i = 0; i < gradients[0].length; i++) {
+            assertThat(gradients[0][i]).isCloseTo(gradients[1][i], within(1e-4 * Math.max(1, Math.abs(gradients[1][i]))));
+        }
+    }
+
+    @Test
+    void trainableLayersGetTheirGradientsInEvaluationMode() {
+        Tensor gamma = bn.weight().value();
+        try (Tape tape = new Tape()) {
+            Tensor loss = tape.record(() -> Fused.convBn(conv, bn, null, null, x).sum());
+            Gradients g = tape.backward(loss);
+            assertThat(g.of(gamma).size()).isEqualTo(4);
+            assertThat(g.of(conv.weight().value()).size()).isEqualTo(108);
+        }
+    }
+
+    @Test
+    void foldedGradientsByInputAndResidual() {
+        Sequential frozen = new Sequential(new Conv2d(2, 3, 3, ConvSpec.DEFAULT.padding(1)),
+                Samples.randomize(new BatchNorm2d(3), 9));
+        int[] seed = {10};
+        frozen.parameters().forEach((path, p) -> p.assign(Samples.doubles(seed[0]++, p.shape().dims())));
+        frozen.freeze(ParamSelector.ALL);
+        GradCheck.of(in -> Fused.convBn((Conv2d) frozen.get(0), (BatchNorm2d) frozen.get(1), Activation.gelu(), in[1],
+                in[0]), Samples.doubles(20, 1, 4, 4, 2), Samples.doubles(21, 1, 4, 4, 3)).check();
+    }
+
+    @Test
+    void manyThreadsShareAModel() throws Exception {
+        Sequential net = new Sequential(conv, bn, Activation.relu());
+        float[] expected = net.call(x).toFloats();
+        bn.weight().assign(bn.weight().value().copy());   // the next call folds again, on several threads at once
+        try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+            List<Future<float[]>> results = new ArrayList<>();
+            for (int i = 0; i < 32; i++) {
+                results.add(threads.submit(() -> net.call(x).toFloats()));
+            }
+            for (Future<float[]> r : results) {
+                assertThat(r.get()).containsExactly(expected);
+            }
+        }
+    }
+
+    @Test
+    void closingAModelFreesTheFold() {
+        Sequential net = new Sequential(new Conv2d(3, 4, 3, ConvSpec.DEFAULT), new BatchNorm2d(4));
+        net.call(x).close();
+        long before = Memory.report().tensors();
+        net.close();
+        // weight and bias of both, two statistics, folded weight and bias; garbage of other tests may go as well
+        assertThat(before - Memory.report().tensors()).isGreaterThanOrEqualTo(8);
+    }
+}
