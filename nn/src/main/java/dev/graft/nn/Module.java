@@ -156,10 +156,18 @@ public abstract class Module implements AutoCloseable {
      * fixed statistics, dropout and stochastic depth off. Gradients still pass through to trainable layers below.
      */
     public final void freeze(ParamSelector selector) {
+        freeze(selector, ParamSelector.NONE);
+    }
+
+    /**
+     * Freezes what {@code selector} selects and nothing else; besides, batch norms that {@code fixedStatistics} selects
+     * keep their running statistics while their scale and shift may learn.
+     */
+    public final void freeze(ParamSelector selector, ParamSelector fixedStatistics) {
         Map<String, Parameter> all = parameters();
         all.forEach((path, p) -> p.trainable(!selector.matches(path)));
         modules().forEach((path, m) -> m.frozen = !path.isEmpty() && selector.matches(path)
-                || m.hasOnlyFrozenParameters());
+                || m.hasOnlyFrozenParameters() || m instanceof BatchNorm2d && fixedStatistics.matches(path));
     }
 
     private boolean hasOnlyFrozenParameters() {
