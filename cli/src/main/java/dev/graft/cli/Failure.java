@@ -32,7 +32,11 @@ final class Failure {
     static int usage(ParameterException problem, String[] args) {
         CommandLine command = problem.getCommandLine();
         PrintWriter err = command.getErr();
-        err.println("graft: " + oneLine(problem.getMessage()));
+        boolean noSuchCommand = problem instanceof UnmatchedArgumentException unmatched && !unmatched.isUnknownOption()
+                && !command.getSubcommands().isEmpty();
+        err.println("graft: " + (noSuchCommand
+                ? "there is no command '" + ((UnmatchedArgumentException) problem).getUnmatched().getFirst() + "'"
+                : oneLine(problem.getMessage())));
         UnmatchedArgumentException.printSuggestions(problem, err);
         err.println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
         err.flush();

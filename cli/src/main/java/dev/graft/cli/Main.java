@@ -17,6 +17,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         synopsisSubcommandLabel = "COMMAND",
+        subcommands = {Inspect.class},
         footerHeading = "%nMore about one command: graft COMMAND --help%n")
 public final class Main implements Callable<Integer> {
     @Spec
