@@ -79,7 +79,7 @@ final class HostAllocator {
             granted = array != null || reserve(bytes);
         }
         if (!granted) {
-            collectUnclosed();
+            collectUnclosed(bytes);
             synchronized (LOCK) {
                 sweep();
                 if (!reserve(bytes)) {
@@ -107,14 +107,18 @@ final class HostAllocator {
     }
 
     /** Lets the garbage collector find tensors that were never closed: the last resort before an error. */
-    private static void collectUnclosed() {
+    private static void collectUnclosed(long bytes) {
         System.gc();
         try {
-            Reference<?> first = COLLECTED.remove(50);   // the queue is filled shortly after the collection
-            synchronized (LOCK) {
-                if (first != null && unlink((Live) first)) {
-                    collected++;
+            Reference<?> found = COLLECTED.remove(100);   // the queue is filled shortly after the collection
+            while (found != null) {
+                synchronized (LOCK) {
+                    collected += unlink((Live) found) ? 1 : 0;
+                    if (bytes <= limit - liveBytes - reservedBytes) {
+                        return;
+                    }
                 }
+                found = COLLECTED.remove(100);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
