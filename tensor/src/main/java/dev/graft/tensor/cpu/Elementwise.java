@@ -54,7 +54,7 @@ final class Elementwise {
             return false;
         }
         int k = TILE / c;
-        float[] t = tile(y, yo, c, k);
+        float[] t = ChannelTile.of(y, yo, c, k);
         WorkerPool.shared().ranges(plan.rows(), k * tilesPerTask(k * c), (r0, r1) -> {
             for (int r = r0; r < r1; r += k) {
                 loops.binary(f, x, xo + r * c, t, 0, z, zo + r * c, Math.min(k, r1 - r) * c);
@@ -70,7 +70,7 @@ final class Elementwise {
             return false;
         }
         int k = TILE / c;
-        float[] t = tile(x, xo, c, k);
+        float[] t = ChannelTile.of(x, xo, c, k);
         WorkerPool.shared().ranges(plan.rows(), k * tilesPerTask(k * c), (r0, r1) -> {
             for (int r = r0; r < r1; r += k) {
                 loops.binary(f, t, 0, y, yo + r * c, z, zo + r * c, Math.min(k, r1 - r) * c);
@@ -81,15 +81,6 @@ final class Elementwise {
 
     private static int tilesPerTask(int tile) {
         return Math.max(1, Broadcast.CHUNK / tile);
-    }
-
-    /** {@code k} copies of the {@code c} elements at {@code vo}. */
-    private static float[] tile(float[] v, int vo, int c, int k) {
-        float[] t = new float[c * k];
-        for (int i = 0; i < k; i++) {
-            System.arraycopy(v, vo, t, i * c, c);
-        }
-        return t;
     }
 
     /** z = f(x, s); not for predicates. */

@@ -4,6 +4,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -28,7 +29,46 @@ final class SimdMath {
     /** Arguments of {@link #sin} and {@link #cos} must not be larger: the reduction uses 72 bits of pi / 2. */
     static final float TRIG_LIMIT = 8192f;
 
+    private static final int LANES = S.length();
+    private static final VectorShuffle<Float> BY_8 = swap(8);
+    private static final VectorShuffle<Float> BY_4 = swap(4);
+    private static final VectorShuffle<Float> BY_2 = swap(2);
+    private static final VectorShuffle<Float> BY_1 = swap(1);
+
     private SimdMath() {}
+
+    private static VectorShuffle<Float> swap(int distance) {
+        return VectorShuffle.fromOp(S, i -> (i ^ distance) & (S.length() - 1));
+    }
+
+    /**
+     * Sum of the lanes, added as a tree. {@code reduceLanes(ADD)} adds in an order that may change when a method is
+     * compiled, and results must not depend on how warm the JVM is.
+     */
+    static float sum(FloatVector v) {
+        if (LANES > 16 || LANES < 4) {
+            return sum(v.toArray());
+        }
+        FloatVector t = v;
+        if (LANES == 16) {
+            t = t.add(t.rearrange(BY_8));
+        }
+        if (LANES >= 8) {
+            t = t.add(t.rearrange(BY_4));
+        }
+        t = t.add(t.rearrange(BY_2));
+        t = t.add(t.rearrange(BY_1));
+        return t.lane(0);
+    }
+
+    private static float sum(float[] t) {
+        for (int h = t.length / 2; h > 0; h /= 2) {
+            for (int i = 0; i < h; i++) {
+                t[i] += t[i + h];
+            }
+        }
+        return t[0];
+    }
 
     static FloatVector all(float v) {
         return FloatVector.broadcast(S, v);

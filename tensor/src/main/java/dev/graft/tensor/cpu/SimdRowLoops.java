@@ -19,7 +19,7 @@ final class SimdRowLoops implements RowLoops {
     }
 
     private static float total(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-        return a.add(b).add(c.add(d)).reduceLanes(VectorOperators.ADD);
+        return SimdMath.sum(a.add(b).add(c.add(d)));
     }
 
     @Override
@@ -60,7 +60,7 @@ final class SimdRowLoops implements RowLoops {
         for (; i <= n - L; i += L) {
             a = a.add(load(x, xo + i));
         }
-        float s = a.reduceLanes(VectorOperators.ADD);
+        float s = SimdMath.sum(a);
         for (; i < n; i++) {
             s += x[xo + i];
         }
@@ -93,7 +93,7 @@ final class SimdRowLoops implements RowLoops {
             a = load(x, xo + i).fma(load(y, yo + i), a);
             b = load(x, xo + i + L).fma(load(y, yo + i + L), b);
         }
-        return a.add(b).reduceLanes(VectorOperators.ADD) + PLAIN.dot(x, xo + pairs, y, yo + pairs, n - pairs);
+        return SimdMath.sum(a.add(b)) + PLAIN.dot(x, xo + pairs, y, yo + pairs, n - pairs);
     }
 
     @Override
@@ -107,7 +107,7 @@ final class SimdRowLoops implements RowLoops {
             a = u.fma(u, a);
             b = v.fma(v, b);
         }
-        return a.add(b).reduceLanes(VectorOperators.ADD) + PLAIN.centredSquares(x, xo + pairs, mean, n - pairs);
+        return SimdMath.sum(a.add(b)) + PLAIN.centredSquares(x, xo + pairs, mean, n - pairs);
     }
 
     @Override
@@ -134,7 +134,7 @@ final class SimdRowLoops implements RowLoops {
             e.intoArray(y, yo + i);
             s = s.add(e);
         }
-        return s.reduceLanes(VectorOperators.ADD);
+        return SimdMath.sum(s);
     }
 
     @Override
@@ -186,8 +186,8 @@ final class SimdRowLoops implements RowLoops {
             b = g.fma(load(x, xo + i).sub(mean), b);
         }
         PLAIN.normaliseGradSums(dy, dyo + whole, x, xo + whole, mean, rstd, gamma, go + whole, sums, n - whole);
-        sums[0] += a.reduceLanes(VectorOperators.ADD);
-        sums[1] += b.reduceLanes(VectorOperators.ADD) * rstd;
+        sums[0] += SimdMath.sum(a);
+        sums[1] += SimdMath.sum(b) * rstd;
     }
 
     @Override

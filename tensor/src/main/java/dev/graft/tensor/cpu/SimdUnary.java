@@ -283,7 +283,7 @@ final class SimdUnary {
     private static void hardSwish(float[] x, int xo, float[] y, int yo, int n) {
         for (int i = 0; i < n; i += L) {
             FloatVector v = load(x, xo + i);
-            v.mul(v.add(3f).max(0f).min(6f)).div(6f).intoArray(y, yo + i);
+            v.mul(v.add(3f).max(0f).min(6f).div(6f)).intoArray(y, yo + i);
         }
     }
 

@@ -18,6 +18,10 @@ final class Samples {
         return Simd.ENABLED ? Stream.of(new PlainElementLoops(), new SimdElementLoops()) : Stream.of(new PlainElementLoops());
     }
 
+    static Stream<RowLoops> rowLoops() {
+        return Simd.ENABLED ? Stream.of(new PlainRowLoops(), new SimdRowLoops()) : Stream.of(new PlainRowLoops());
+    }
+
     static float[] normal(long seed, int n) {
         Random r = new Random(seed);
         float[] x = new float[n];

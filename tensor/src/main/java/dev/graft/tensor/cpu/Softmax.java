@@ -1,0 +1,58 @@
+package dev.graft.tensor.cpu;
+
+import dev.graft.tensor.op.ReduceFn;
+
+/** Softmax and its logarithm over rows of {@code n} elements. */
+final class Softmax {
+    private static final int BLOCK = 8192;
+
+    private final RowLoops loops;
+
+    Softmax(RowLoops loops) {
+        this.loops = loops;
+    }
+
+    /** y = exp(x - max) / sum, or with {@code log} x - max - log(sum); y must not be x. */
+    void forward(boolean log, float[] x, int xo, float[] y, int yo, int rows, int n) {
+        if (n == 0) {
+            return;
+        }
+        WorkerPool.shared().ranges(rows, Math.max(1, BLOCK / n), (i, j) -> {
+            for (int r = i; r < j; r++) {
+                row(log, x, xo + r * n, y, yo + r * n, n);
+            }
+        });
+    }
+
+    private void row(boolean log, float[] x, int xo, float[] y, int yo, int n) {
+        float max = loops.reduce(ReduceFn.MAX, x, xo, n);
+        float sum = loops.expSum(x, xo, max, y, yo, n);
+        if (log) {
+            loops.subtract(x, xo, max, (float) Math.log(sum), y, yo, n);
+        } else {
+            float inverse = 1 / sum;
+            for (int i = 0; i < n; i++) {
+                y[yo + i] *= inverse;
+            }
+        }
+    }
+
+    /** Softmax: dx = y (dy - sum(dy y)); log: dx = dy - exp(y) sum(dy). */
+    void backward(boolean log, float[] dy, int dyo, float[] y, int yo, float[] dx, int dxo, int rows, int n) {
+        if (n == 0) {
+            return;
+        }
+        WorkerPool.shared().ranges(rows, Math.max(1, BLOCK / n), (i, j) -> {
+            for (int r = i; r < j; r++) {
+                int at = r * n;
+                if (log) {
+                    float s = loops.reduce(ReduceFn.SUM, dy, dyo + at, n);
+                    loops.logSoftmaxGrad(y, yo + at, dy, dyo + at, s, dx, dxo + at, n);
+                } else {
+                    float s = loops.dot(dy, dyo + at, y, yo + at, n);
+                    loops.softmaxGrad(y, yo + at, dy, dyo + at, s, dx, dxo + at, n);
+                }
+            }
+        });
+    }
+}
