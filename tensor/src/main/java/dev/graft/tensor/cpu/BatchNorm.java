@@ -121,8 +121,8 @@ final class BatchNorm {
      * dbeta = sum dy, dgamma = sum dy h with h = (x - mean) invstd, and dx = gamma invstd (dy - dbeta / rows - h dgamma /
      * rows), which is a dy + b (x - mean) + c per channel.
      */
-    void backward(float[] dy, int dyo, float[] x, int xo, float[] gamma, int go, float[] mean, int mo, float[] invstd, int io,
-            float[] dx, int dxo, float[] dgamma, int dgo, float[] dbeta, int dbo, int rows, int c) {
+    void backward(float[] dy, int dyo, float[] x, int xo, float[] gamma, int go, float[] mean, int mo, float[] invstd,
+            int io, float[] dx, int dxo, float[] dgamma, int dgo, float[] dbeta, int dbo, int rows, int c) {
         Cut cut = Cut.of(rows, c, loops.lanes());
         int wide = cut.k * c;
         float[] tm = ChannelTile.of(mean, mo, c, cut.k);

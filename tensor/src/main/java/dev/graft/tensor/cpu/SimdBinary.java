@@ -5,7 +5,7 @@ import static dev.graft.tensor.cpu.SimdMath.S;
 import dev.graft.tensor.op.BinaryFn;
 import jdk.incubator.vector.FloatVector;
 
-/** {@link BinaryFn} functions on vectors, built as {@link SimdUnary}. What is left over has the same bits as plain floats. */
+/** {@link BinaryFn} functions on vectors, built as {@link SimdUnary}; what is left over has the bits of plain floats. */
 final class SimdBinary {
     private static final int L = S.length();
 

@@ -1,0 +1,98 @@
+package dev.graft.tensor.cpu;
+
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.backend.HostBackend;
+import dev.graft.tensor.op.ConvOp;
+import dev.graft.tensor.op.CreateOp;
+import dev.graft.tensor.op.ElementwiseOp;
+import dev.graft.tensor.op.FusedOp;
+import dev.graft.tensor.op.IndexOp;
+import dev.graft.tensor.op.LayoutOp;
+import dev.graft.tensor.op.MatMul;
+import dev.graft.tensor.op.NormOp;
+import dev.graft.tensor.op.Op;
+import dev.graft.tensor.op.PoolOp;
+import dev.graft.tensor.op.PrimitiveOp;
+import dev.graft.tensor.op.ReduceOp;
+import dev.graft.tensor.op.ResizeOp;
+import dev.graft.tensor.op.Update;
+import dev.graft.tensor.reference.ReferenceBackend;
+
+/**
+ * The fast backend: float32 on all cores, with the Vector API where the JVM has it. There is one class per op family;
+ * each says whether it computed an op, and what it leaves (other dtypes, rare cases) the reference backend computes.
+ */
+public final class CpuBackend extends HostBackend {
+    private final ReferenceBackend reference = new ReferenceBackend();
+    private final boolean simd;
+    private final CpuElementwise elementwise;
+    private final CpuReduce reduce;
+    private final CpuNorm norm;
+    private final CpuPool pool;
+    private final CpuIndex index;
+    private final CpuUpdate update;
+
+    public CpuBackend() {
+        this(ElementLoops.best(), RowLoops.best());
+    }
+
+    CpuBackend(ElementLoops elements, RowLoops rows) {
+        simd = !(elements instanceof PlainElementLoops);
+        elementwise = new CpuElementwise(new Elementwise(elements));
+        reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
+        norm = new CpuNorm(new BatchNorm(rows), new LayerNorm(rows));
+        pool = new CpuPool(new Pooling(elements), new Reduction(rows));
+        index = new CpuIndex(new Gather(elements));
+        update = new CpuUpdate(elements);
+    }
+
+    @Override
+    public String name() {
+        return simd ? "cpu-simd" : "cpu-plain";
+    }
+
+    @Override
+    public void run(Op op, Tensor[] in, Tensor[] out) {
+        boolean empty = true;
+        for (Tensor t : out) {
+            empty &= t.size() == 0;
+        }
+        if (empty) {
+            return;
+        }
+        boolean done = switch (op) {
+            case PrimitiveOp p -> primitive(p, in, out);
+            case FusedOp f -> CpuProducts.fused(f, in, out[0]);
+        };
+        if (!done) {
+            reference.run(op, in, out);
+        }
+    }
+
+    private boolean primitive(PrimitiveOp op, Tensor[] in, Tensor[] out) {
+        return switch (op) {
+            case ElementwiseOp e -> elementwise.run(e, in, out[0]);
+            case ReduceOp r -> reduce.run(r, in, out[0]);
+            case LayoutOp l -> CpuLayout.run(l, in, out[0]);
+            case IndexOp i -> index.run(i, in, out[0]);
+            case MatMul m -> CpuProducts.matmul(m, in[0], in[1], out[0]);
+            case ConvOp c -> CpuProducts.conv(c, in[0], in[1], out[0]);
+            case PoolOp p -> pool.run(p, in, out);
+            case NormOp n -> norm.run(n, in, out);
+            case ResizeOp r -> pool.resize(r, in[0], out[0]);
+            case CreateOp c -> CpuCreate.run(c, out[0]);
+        };
+    }
+
+    @Override
+    public boolean supports(FusedOp op) {
+        return CpuProducts.supports(op);
+    }
+
+    @Override
+    public void update(Update op, Tensor target, Tensor[] in) {
+        if (target.size() > 0 && !update.run(op, target, in)) {
+            reference.update(op, target, in);
+        }
+    }
+}
