@@ -4,6 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
 import dev.graft.tensor.backend.Backend;
+import dev.graft.tensor.backend.HostBackend;
+import dev.graft.tensor.cpu.CpuBackend;
+import dev.graft.tensor.cpu.WorkerPool;
+import dev.graft.tensor.op.FusedOp;
+import dev.graft.tensor.op.Op;
+import dev.graft.tensor.op.Update;
 import dev.graft.tensor.reference.ReferenceBackend;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -32,7 +38,48 @@ class BackendCatalogTest {
     private record Candidate(String name, Backend backend, Backend twin) {}
 
     private static List<Candidate> candidates() {
-        return List.of(new Candidate("reference in float32", REFERENCE, null));
+        CpuBackend fast = new CpuBackend();
+        return List.of(new Candidate("reference in float32", REFERENCE, null),
+                new Candidate(fast.name(), fast, new OneThread(fast)), new Candidate("cpu-plain", CpuBackend.plain(), null));
+    }
+
+    /** The same kernels with the calling thread only. */
+    private static final class OneThread extends HostBackend {
+        private final Backend kernels;
+
+        OneThread(Backend kernels) {
+            this.kernels = kernels;
+        }
+
+        @Override
+        public String name() {
+            return kernels.name() + " on one thread";
+        }
+
+        @Override
+        public void run(Op op, Tensor[] in, Tensor[] out) {
+            onOneThread(() -> kernels.run(op, in, out));
+        }
+
+        @Override
+        public boolean supports(FusedOp op) {
+            return kernels.supports(op);
+        }
+
+        @Override
+        public void update(Update update, Tensor target, Tensor[] in) {
+            onOneThread(() -> kernels.update(update, target, in));
+        }
+
+        private static void onOneThread(Runnable body) {
+            int before = WorkerPool.shared().threads();
+            WorkerPool.setThreads(1);
+            try {
+                body.run();
+            } finally {
+                WorkerPool.setThreads(Math.max(2, before));
+            }
+        }
     }
 
     @TestFactory

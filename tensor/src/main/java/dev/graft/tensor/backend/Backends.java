@@ -3,6 +3,7 @@ package dev.graft.tensor.backend;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.cpu.CpuBackend;
 import dev.graft.tensor.reference.ReferenceBackend;
 import java.util.Map;
 import java.util.ServiceLoader;
@@ -19,7 +20,7 @@ public final class Backends {
 
         static Backend choose(String name) {
             return switch (name) {
-                case "fast" -> new ReferenceBackend();
+                case "fast" -> new CpuBackend();
                 case "reference" -> new ReferenceBackend();
                 default -> throw new GraftException("graft.backend=" + name + " is not known: use fast or reference");
             };

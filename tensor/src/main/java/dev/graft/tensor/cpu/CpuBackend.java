@@ -36,7 +36,12 @@ public final class CpuBackend extends HostBackend {
         this(ElementLoops.best(), RowLoops.best());
     }
 
-    CpuBackend(ElementLoops elements, RowLoops rows) {
+    /** As on a JVM without the Vector API, except that products and convolutions keep the kernels of this JVM. */
+    public static CpuBackend plain() {
+        return new CpuBackend(new PlainElementLoops(), new PlainRowLoops());
+    }
+
+    private CpuBackend(ElementLoops elements, RowLoops rows) {
         simd = !(elements instanceof PlainElementLoops);
         elementwise = new CpuElementwise(new Elementwise(elements));
         reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
@@ -60,12 +65,13 @@ public final class CpuBackend extends HostBackend {
         if (empty) {
             return;
         }
-        boolean done = switch (op) {
-            case PrimitiveOp p -> primitive(p, in, out);
+        switch (op) {
+            case PrimitiveOp p -> {
+                if (!primitive(p, in, out)) {
+                    reference.run(op, in, out);
+                }
+            }
             case FusedOp f -> CpuProducts.fused(f, in, out[0]);
-        };
-        if (!done) {
-            reference.run(op, in, out);
         }
     }
 
@@ -86,7 +92,7 @@ public final class CpuBackend extends HostBackend {
 
     @Override
     public boolean supports(FusedOp op) {
-        return CpuProducts.supports(op);
+        return true;
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.graft.tensor.cpu;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.ConvOp;
+import dev.graft.tensor.op.ConvParams;
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.MatMul;
 
@@ -10,18 +11,69 @@ import dev.graft.tensor.op.MatMul;
 final class CpuProducts {
     private CpuProducts() {}
 
-    static boolean supports(FusedOp op) {
-        return false;
+    /** Runs a fused op; other dtypes are composed from primitives. */
+    static void fused(FusedOp op, Tensor[] in, Tensor out) {
+        if (!F32.all(in) || in[0].size() == 0 || in[1].size() == 0) {
+            try (Tensor y = op.compose(in)[0]) {
+                System.arraycopy(y.host().array(), Math.toIntExact(y.offset()), out.host().array(),
+                        Math.toIntExact(out.offset()), Math.toIntExact(out.size()));
+            }
+            return;
+        }
+        F32 x = F32.of(in[0]);
+        F32 w = F32.of(in[1]);
+        F32 bias = F32.of(in[2]);
+        F32 y = F32.of(out);
+        Epilogue end = Epilogue.bias(bias.array(), bias.at());
+        switch (op) {
+            case FusedOp.ConvBiasActivation c -> {
+                end = end.activation(activation(c.activation()));
+                if (in.length == 4) {
+                    F32 residual = F32.of(in[3]);
+                    end = end.residual(residual.array(), residual.at(), out.dim(3));
+                }
+                Convolution.forward(geometry(c.params(), in[0].shape(), in[1].shape()), x.array(), x.at(), w.array(), w.at(),
+                        y.array(), y.at(), end);
+            }
+            case FusedOp.LinearBiasActivation l -> {
+                int n = in[1].dim(0);
+                int k = in[1].dim(1);
+                Gemm.multiply(false, true, y.size() / n, n, k, x.array(), x.at(), k, w.array(), w.at(), k, y.array(), y.at(), n,
+                        false, end.activation(activation(l.activation())));
+            }
+        }
     }
 
-    /** False when this is for the reference backend. */
-    static boolean fused(FusedOp op, Tensor[] in, Tensor out) {
-        return false;
+    private static Epilogue.Activation activation(FusedOp.Activation a) {
+        return switch (a) {
+            case NONE -> Epilogue.Activation.NONE;
+            case RELU -> Epilogue.Activation.RELU;
+            case RELU6 -> Epilogue.Activation.RELU6;
+        };
+    }
+
+    private static ConvGeometry geometry(ConvParams p, Shape x, Shape w) {
+        return new ConvGeometry(x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(0), w.dim(1), w.dim(2), p.strideH(), p.strideW(),
+                p.padTop(), p.padBottom(), p.padLeft(), p.padRight(), p.dilationH(), p.dilationW(), p.groups());
     }
 
     /** False when this is for the reference backend. */
     static boolean conv(ConvOp op, Tensor a, Tensor b, Tensor out) {
-        return false;
+        if (!F32.all(a, b) || a.size() == 0 || b.size() == 0) {
+            return false;
+        }
+        F32 x = F32.of(a);
+        F32 y = F32.of(b);
+        F32 z = F32.of(out);
+        switch (op) {
+            case ConvOp.Conv2d c -> Convolution.forward(geometry(c.params(), a.shape(), b.shape()), x.array(), x.at(),
+                    y.array(), y.at(), z.array(), z.at(), Epilogue.NONE);
+            case ConvOp.Conv2dBackwardInput c -> Convolution.backwardData(geometry(c.params(), out.shape(), b.shape()),
+                    x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
+            case ConvOp.Conv2dBackwardWeight c -> Convolution.backwardWeights(geometry(c.params(), a.shape(), out.shape()),
+                    x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
+        }
+        return true;
     }
 
     /** False when this is for the reference backend. */
