@@ -32,14 +32,14 @@ final class CpuProducts {
                     F32 residual = F32.of(in[3]);
                     end = end.residual(residual.array(), residual.at(), out.dim(3));
                 }
-                Convolution.forward(geometry(c.params(), in[0].shape(), in[1].shape()), x.array(), x.at(), w.array(), w.at(),
-                        y.array(), y.at(), end);
+                Convolution.forward(geometry(c.params(), in[0].shape(), in[1].shape()), x.array(), x.at(), w.array(),
+                        w.at(), y.array(), y.at(), end);
             }
             case FusedOp.LinearBiasActivation l -> {
                 int n = in[1].dim(0);
                 int k = in[1].dim(1);
-                Gemm.multiply(false, true, y.size() / n, n, k, x.array(), x.at(), k, w.array(), w.at(), k, y.array(), y.at(), n,
-                        false, end.activation(activation(l.activation())));
+                Gemm.multiply(false, true, y.size() / n, n, k, x.array(), x.at(), k, w.array(), w.at(), k, y.array(), y.at(),
+                        n, false, end.activation(activation(l.activation())));
             }
         }
     }
@@ -53,8 +53,8 @@ final class CpuProducts {
     }
 
     private static ConvGeometry geometry(ConvParams p, Shape x, Shape w) {
-        return new ConvGeometry(x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(0), w.dim(1), w.dim(2), p.strideH(), p.strideW(),
-                p.padTop(), p.padBottom(), p.padLeft(), p.padRight(), p.dilationH(), p.dilationW(), p.groups());
+        return new ConvGeometry(x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(0), w.dim(1), w.dim(2), p.strideH(),
+                p.strideW(), p.padTop(), p.padBottom(), p.padLeft(), p.padRight(), p.dilationH(), p.dilationW(), p.groups());
     }
 
     /** False when this is for the reference backend. */

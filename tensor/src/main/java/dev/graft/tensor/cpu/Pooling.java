@@ -1,6 +1,7 @@
 package dev.graft.tensor.cpu;
 
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.op.BinaryFn;
 import dev.graft.tensor.op.PoolParams;
 import java.util.Arrays;
 
@@ -108,6 +109,12 @@ final class Pooling {
                 for (int b = columns.start()[j]; b < columns.start()[j + 1]; b++) {
                     loops.axpy(rows.weight()[a] * columns.weight()[b], x, row + columns.index()[b] * c, y, yo + j * c, c);
                 }
+            }
+        }
+        if (rows.divisor() != null) {
+            for (int j = 0; j < wo; j++) {
+                float d = (float) rows.divisor()[i] * columns.divisor()[j];
+                loops.binaryScalar(BinaryFn.DIV, y, yo + j * c, d, y, yo + j * c, c);
             }
         }
     }

@@ -5,10 +5,11 @@ import java.util.Arrays;
 
 /**
  * Linear resampling along one axis: output i is the sum of {@code weight[k] * input[index[k]]} over k from
- * {@code start[i]} to {@code start[i + 1]}. Average pooling and resizing are this along both axes of an image, and their
+ * {@code start[i]} to {@code start[i + 1]}, divided by {@code divisor[i]} if there are divisors (a mean is rounded best
+ * when the division comes last). Average pooling and resizing are this along both axes of an image, and their
  * gradients are the same with the transposed tables.
  */
-record Taps(int[] start, int[] index, float[] weight) {
+record Taps(int[] start, int[] index, float[] weight, int[] divisor) {
     int size() {
         return start.length - 1;
     }
@@ -38,8 +39,8 @@ record Taps(int[] start, int[] index, float[] weight) {
             start[++outputs] = n;
         }
 
-        Taps build() {
-            return new Taps(start, index, weight);
+        Taps build(int[] divisor) {
+            return new Taps(start, index, weight, divisor);
         }
     }
 
@@ -55,31 +56,35 @@ record Taps(int[] start, int[] index, float[] weight) {
 
     private static Taps windows(int in, int out, int kernel, int stride, int before, int after, boolean countPadding) {
         Builder b = new Builder(out);
+        int[] divisor = new int[out];
         for (int i = 0; i < out; i++) {
             int begin = i * stride - before;
             int end = Math.min(begin + kernel, in + after);
             int first = Math.max(begin, 0);
             int last = Math.min(end, in);
             for (int k = first; k < last; k++) {
-                b.tap(k, 1.0 / (countPadding ? end - begin : last - first));
+                b.tap(k, 1);
             }
+            divisor[i] = countPadding ? end - begin : last - first;
             b.end();
         }
-        return b.build();
+        return b.build(divisor);
     }
 
     /** Means over floor(i in / out) to ceil((i + 1) in / out). */
     static Taps adaptive(int in, int out) {
         Builder b = new Builder(out);
+        int[] divisor = new int[out];
         for (int i = 0; i < out; i++) {
             int first = (int) ((long) i * in / out);
             int last = (int) (((i + 1L) * in + out - 1) / out);
             for (int k = first; k < last; k++) {
-                b.tap(k, 1.0 / (last - first));
+                b.tap(k, 1);
             }
+            divisor[i] = last - first;
             b.end();
         }
-        return b.build();
+        return b.build(divisor);
     }
 
     /** PyTorch's "nearest": floor(i in / out). */
@@ -89,7 +94,7 @@ record Taps(int[] start, int[] index, float[] weight) {
             b.tap((int) ((long) i * in / out), 1);
             b.end();
         }
-        return b.build();
+        return b.build(null);
     }
 
     /** Two taps per output; pixel centres at half integers, or with {@code alignCorners} the corners on each other. */
@@ -107,7 +112,7 @@ record Taps(int[] start, int[] index, float[] weight) {
             }
             b.end();
         }
-        return b.build();
+        return b.build(null);
     }
 
     /** The same weights sorted by input instead of output; {@code in} is the number of inputs. */
@@ -127,9 +132,9 @@ record Taps(int[] start, int[] index, float[] weight) {
             for (int k = start[i]; k < start[i + 1]; k++) {
                 int at = next[index[k]]++;
                 to[at] = i;
-                w[at] = weight[k];
+                w[at] = divisor == null ? weight[k] : weight[k] / divisor[i];
             }
         }
-        return new Taps(first, to, w);
+        return new Taps(first, to, w, null);
     }
 }
