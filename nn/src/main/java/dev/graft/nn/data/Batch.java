@@ -54,7 +54,8 @@ public final class Batch implements AutoCloseable {
     /** [N, H, W, C], row-major, in the first N * H * W * C places; the array may be longer. Valid until {@link #close()}. */
     public float[] pixels() {
         if (pixels == null) {
-            throw new IllegalStateException("batch " + position + " of epoch " + epoch + " is closed: use its pixels before");
+            throw new IllegalStateException("batch " + position + " of epoch " + epoch
+                    + " is closed: use its pixels before");
         }
         return pixels;
     }
@@ -104,7 +105,7 @@ public final class Batch implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "Batch[epoch " + epoch + ", position " + position + ", [" + size() + ", " + height + ", " + width + ", " + channels
-                + "]]";
+        return "Batch[epoch " + epoch + ", position " + position + ", [" + size() + ", " + height + ", "
+                + width + ", " + channels + "]]";
     }
 }

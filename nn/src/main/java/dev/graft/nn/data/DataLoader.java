@@ -62,8 +62,8 @@ public final class DataLoader implements AutoCloseable {
         this.options = options;
         reader = new SampleReader(data, transforms, options.seed(), options.cacheBytes());
         if (batches() == 0) {
-            throw new GraftException("DataLoader: " + data.size() + " samples do not fill one batch of " + options.batchSize()
-                    + " and dropLast is set: choose a smaller batch size or keep the last batch.");
+            throw new GraftException("DataLoader: " + data.size() + " samples do not fill one batch of "
+                    + options.batchSize() + " and dropLast is set: choose a smaller batch size or keep the last batch.");
         }
     }
 
@@ -128,12 +128,12 @@ public final class DataLoader implements AutoCloseable {
     /** The batches of an epoch from {@code firstBatch} on, the very same as without the ones before: for resuming. */
     public Epoch epoch(int epoch, int firstBatch) {
         if (epoch < 0 || firstBatch < 0 || firstBatch > batches()) {
-            throw new GraftException("DataLoader: epoch " + epoch + ", batch " + firstBatch + " does not exist; epochs count from 0"
-                    + " and have " + batches() + " batches.");
+            throw new GraftException("DataLoader: epoch " + epoch + ", batch " + firstBatch
+                    + " does not exist; epochs count from 0" + " and have " + batches() + " batches.");
         }
         if ((long) options.batchSize() * reader.floatsPerSample() > Integer.MAX_VALUE - 8) {
-            throw new GraftException("DataLoader: a batch of " + options.batchSize() + " samples of " + reader.floatsPerSample()
-                    + " floats does not fit into one array: choose a smaller batch size.");
+            throw new GraftException("DataLoader: a batch of " + options.batchSize() + " samples of "
+                    + reader.floatsPerSample() + " floats does not fit into one array: choose a smaller batch size.");
         }
         Epoch next = new Epoch(epoch, firstBatch);
         lock.lock();
@@ -145,7 +145,8 @@ public final class DataLoader implements AutoCloseable {
             }
             current = next;
             while (threads.size() < options.workers()) {
-                Thread thread = Thread.ofPlatform().daemon().name("graft-data-" + (threads.size() + 1)).unstarted(this::workLoop);
+                Thread thread = Thread.ofPlatform().daemon().name("graft-data-" + (threads.size() + 1))
+                        .unstarted(this::workLoop);
                 threads.add(thread);
                 thread.start();
             }
@@ -354,8 +355,8 @@ public final class DataLoader implements AutoCloseable {
                     }
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
-                    throw new GraftException("The thread was interrupted while it waited for batch " + nextToGive + " of epoch "
-                            + epoch + ".", e);
+                    throw new GraftException("The thread was interrupted while it waited for batch " + nextToGive
+                            + " of epoch " + epoch + ".", e);
                 } finally {
                     lock.unlock();
                 }
@@ -426,8 +427,8 @@ public final class DataLoader implements AutoCloseable {
             }
             if (n == 0) {
                 ended = true;
-                throw new GraftException("All " + batch.indices.length + " images of batch " + batch.position + " are broken; the last: "
-                        + skipped.get(batch.indices[batch.indices.length - 1]));
+                throw new GraftException("All " + batch.indices.length + " images of batch " + batch.position
+                        + " are broken; the last: " + skipped.get(batch.indices[batch.indices.length - 1]));
             }
             int[] indices = Arrays.copyOf(batch.indices, n);
             int[] labels = new int[n];
@@ -440,8 +441,8 @@ public final class DataLoader implements AutoCloseable {
         private GraftException failure(Pending batch) {
             String name = data.name(batch.indices[batch.failedAt]);
             if (batch.failure instanceof OutOfMemoryError) {
-                return new GraftException("Image " + name + " did not fit into the Java heap: give more (-Xmx), or choose a smaller"
-                        + " batch, less prefetch or a smaller cache.", batch.failure);
+                return new GraftException("Image " + name + " did not fit into the Java heap: give more (-Xmx), or choose a"
+                        + " smaller batch, less prefetch or a smaller cache.", batch.failure);
             }
             String message = String.valueOf(batch.failure.getMessage());
             return new GraftException(message.contains(name) ? message

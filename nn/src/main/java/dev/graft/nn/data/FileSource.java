@@ -46,7 +46,8 @@ sealed interface FileSource extends AutoCloseable {
 
     static FileSource open(Path path) {
         if (!Files.exists(path)) {
-            throw new GraftException("Image folder " + path.toAbsolutePath().normalize() + " does not exist: check the path.");
+            throw new GraftException("Image folder " + path.toAbsolutePath().normalize()
+                    + " does not exist: check the path.");
         }
         if (Files.isDirectory(path)) {
             return new Folder(path);
@@ -86,7 +87,8 @@ sealed interface FileSource extends AutoCloseable {
             this.root = root;
             List<String> found = new ArrayList<>();
             try {
-                Files.walkFileTree(root, EnumSet.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE, new SimpleFileVisitor<>() {
+                Files.walkFileTree(root, EnumSet.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE,
+                        new SimpleFileVisitor<>() {
                     @Override
                     public FileVisitResult preVisitDirectory(Path folder, BasicFileAttributes attributes) {
                         if (folder.equals(root)) {
@@ -245,7 +247,8 @@ sealed interface FileSource extends AutoCloseable {
                 throw new GraftException("Entry " + describe(file) + " cannot be read (" + e.getMessage()
                         + "): the zip file is damaged; download or pack it again.", e);
             } catch (IllegalStateException e) {
-                throw new GraftException("Zip file " + path + " is closed: keep the ImageFolder open while its images are used.", e);
+                throw new GraftException("Zip file " + path + " is closed: keep the ImageFolder open while its images are"
+                        + " used.", e);
             }
         }
 

@@ -24,8 +24,8 @@ public record FolderReport(String path, List<String> classes, int[] trainCounts,
     public String toString() {
         StringBuilder text = new StringBuilder(path).append('\n');
         int width = Math.max(5, classes.stream().mapToInt(String::length).max().orElse(0));
-        text.append(String.format("  %-" + width + "s %8s%s%s%n", "class", "train", validationCounts == null ? "" : "      val",
-                testCounts == null ? "" : "     test"));
+        text.append(String.format("  %-" + width + "s %8s%s%s%n", "class", "train",
+                validationCounts == null ? "" : "      val", testCounts == null ? "" : "     test"));
         for (int c = 0; c < classes.size(); c++) {
             text.append(String.format("  %-" + width + "s %8d", classes.get(c), trainCounts[c]));
             for (int[] counts : new int[][] {validationCounts, testCounts}) {

@@ -20,7 +20,8 @@ import java.util.stream.IntStream;
  */
 public final class ImageFolder implements AutoCloseable {
     private static final Set<String> READABLE = Set.of("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif");
-    private static final Set<String> UNSUPPORTED = Set.of("webp", "tif", "tiff", "heic", "heif", "avif", "jp2", "ppm", "pgm");
+    private static final Set<String> UNSUPPORTED = Set.of("webp", "tif", "tiff", "heic", "heif", "avif", "jp2", "ppm",
+            "pgm");
     private static final Set<String> TRAIN = Set.of("train", "training");
     private static final Set<String> VALIDATION = Set.of("val", "valid", "validation");
     private static final Set<String> TEST = Set.of("test", "testing");
@@ -94,8 +95,8 @@ public final class ImageFolder implements AutoCloseable {
         String validationFolder = find(top, VALIDATION);
         String testFolder = find(top, TEST);
         if (trainFolder == null && !top.isEmpty() && top.stream().allMatch(name -> is(name, VALIDATION) || is(name, TEST))) {
-            throw new GraftException("Image folder " + path + " has " + top + " but no folder 'train': add train/<class>/ with"
-                    + " the training images.");
+            throw new GraftException("Image folder " + path + " has " + top
+                    + " but no folder 'train': add train/<class>/ with the training images.");
         }
         String trainBase = trainFolder == null ? base : base + trainFolder + "/";
         classes = List.copyOf(children(trainBase));
@@ -185,7 +186,8 @@ public final class ImageFolder implements AutoCloseable {
         }
         if (images.isEmpty()) {
             throw new GraftException("Image folder " + path + " holds no JPEG, PNG, BMP or GIF images"
-                    + (unsupported > 0 ? " (only " + unsupported + " in other formats, such as " + example + "; convert them)" : "")
+                    + (unsupported > 0 ? " (only " + unsupported + " in other formats, such as " + example
+                    + "; convert them)" : "")
                     + ": expected <class>/<image> or train/<class>/<image> and val/<class>/<image>.");
         }
         return images;
@@ -197,7 +199,8 @@ public final class ImageFolder implements AutoCloseable {
         while (true) {
             String prefix = base;
             TreeSet<String> names = children(base);
-            boolean direct = images.stream().anyMatch(file -> file.startsWith(prefix) && file.indexOf('/', prefix.length()) < 0);
+            boolean direct = images.stream().anyMatch(file -> file.startsWith(prefix)
+                    && file.indexOf('/', prefix.length()) < 0);
             if (direct || names.size() != 1 || is(names.first(), TRAIN)) {
                 return base;
             }
@@ -232,7 +235,8 @@ public final class ImageFolder implements AutoCloseable {
 
     private void checkClasses(List<String> images, String base) {
         if (classes.isEmpty()) {
-            throw new GraftException("Image folder " + source.describe(base) + " has images but no folders in it, so there are no"
+            throw new GraftException("Image folder " + source.describe(base)
+                    + " has images but no folders in it, so there are no"
                     + " classes: put the images of each class into a folder named after it.");
         }
         if (classes.size() == 1) {
@@ -273,9 +277,10 @@ public final class ImageFolder implements AutoCloseable {
         int[] counts = part.classCounts();
         for (int c = 0; c < counts.length; c++) {
             if (counts[c] == 0 && isTrain) {
-                throw new GraftException("Class folder " + source.describe(base + classes.get(c)) + " holds no readable image"
-                        + (broken.isEmpty() ? "" : " (" + broken.size() + " are broken, the first: " + broken.getFirst() + ")")
-                        + ": add images or remove the folder.");
+                throw new GraftException("Class folder " + source.describe(base + classes.get(c))
+                        + " holds no readable image"
+                        + (broken.isEmpty() ? "" : " (" + broken.size() + " are broken, the first: " + broken.getFirst()
+                        + ")") + ": add images or remove the folder.");
             }
             if (counts[c] == 0) {
                 warnings.add("class '" + classes.get(c) + "' has no images in " + source.describe(base));

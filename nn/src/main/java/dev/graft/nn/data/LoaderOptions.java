@@ -18,20 +18,24 @@ public record LoaderOptions(int batchSize, boolean shuffle, boolean dropLast, lo
         long cacheBytes, boolean strict) {
     public LoaderOptions {
         if (batchSize < 1 || workers < 0 || workers > 256 || prefetch < 1 || prefetch > 1024 || cacheBytes < 0) {
-            throw new GraftException("A DataLoader needs a batch size of at least 1, 0 to 256 workers, 1 to 1024 batches of prefetch"
-                    + " and no negative cache, but batchSize " + batchSize + ", workers " + workers + ", prefetch " + prefetch
-                    + ", cacheBytes " + cacheBytes + " were given.");
+            throw new GraftException("A DataLoader needs a batch size of at least 1, 0 to 256 workers, 1 to 1024 batches of"
+                    + " prefetch and no negative cache, but batchSize " + batchSize + ", workers " + workers + ", prefetch "
+                    + prefetch + ", cacheBytes " + cacheBytes + " were given.");
         }
     }
 
     /** Shuffled by the seed; the last, smaller batch is kept. */
     public static LoaderOptions train(int batchSize, long seed) {
-        return new LoaderOptions(batchSize, true, false, seed, defaultWorkers(), 2, Runtime.getRuntime().maxMemory() / 8, false);
+        return new LoaderOptions(batchSize, true, false, seed, defaultWorkers(), 2, defaultCache(), false);
     }
 
     /** In the data set's order, complete. */
     public static LoaderOptions eval(int batchSize) {
-        return new LoaderOptions(batchSize, false, false, 0, defaultWorkers(), 2, Runtime.getRuntime().maxMemory() / 8, false);
+        return new LoaderOptions(batchSize, false, false, 0, defaultWorkers(), 2, defaultCache(), false);
+    }
+
+    private static long defaultCache() {
+        return Runtime.getRuntime().maxMemory() / 8;
     }
 
     /** Half of the cores: the network's computation wants the others. */

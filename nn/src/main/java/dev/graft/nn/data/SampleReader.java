@@ -54,9 +54,9 @@ final class SampleReader {
     void read(int index, int epoch, float[] out, int offset) {
         RgbImage image = augmented(index, epoch);
         if (image.height() != size[0] || image.width() != size[1]) {
-            throw new GraftException("Image " + data.name(index) + " is [" + image.height() + ", " + image.width() + "] after the"
-                    + " transforms, the batch has [" + size[0] + ", " + size[1] + "]: add ResizeExact, CenterCrop or a random crop,"
-                    + " which give all images one size.");
+            throw new GraftException("Image " + data.name(index) + " is [" + image.height() + ", " + image.width()
+                    + "] after the transforms, the batch has [" + size[0] + ", " + size[1]
+                    + "]: add ResizeExact, CenterCrop or a random crop, which give all images one size.");
         }
         transforms.normalize(image, out, offset);
     }

@@ -39,7 +39,8 @@ class DataLoaderTest {
 
     @AfterEach
     void noThreadIsLeft() {
-        assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName).noneMatch(name -> name.startsWith("graft-data"));
+        assertThat(Thread.getAllStackTraces().keySet()).extracting(Thread::getName)
+                .noneMatch(name -> name.startsWith("graft-data"));
     }
 
     private static Dataset pictures(int n) {
@@ -158,7 +159,8 @@ class DataLoaderTest {
         List<Seen> all = run(data, RANDOM, options, 6, 0);
         assertThat(run(data, RANDOM, options, 6, 5)).isEqualTo(all.subList(5, 8));
         assertThat(run(data, RANDOM, options, 6, 8)).isEmpty();
-        assertThatThrownBy(() -> run(data, RANDOM, options, 6, 9)).isInstanceOf(GraftException.class).hasMessageContaining("batch 9");
+        assertThatThrownBy(() -> run(data, RANDOM, options, 6, 9)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("batch 9");
     }
 
     @Test
@@ -266,9 +268,12 @@ class DataLoaderTest {
             assertThatThrownBy(() -> run(strict, PLAIN, LoaderOptions.eval(3).withWorkers(workers).failOnBroken(), 0, 0))
                     .isInstanceOf(GraftException.class).hasMessageContaining("sample-4.jpg");
             assertThatThrownBy(() -> run(failing, PLAIN, LoaderOptions.eval(3).withWorkers(workers), 0, 0))
-                    .isInstanceOf(GraftException.class).hasMessageContaining("sample-7.jpg").hasMessageContaining("disk on fire");
-            assertThatThrownBy(() -> run(unequal, Transforms.of(Normalize.IMAGENET), LoaderOptions.eval(4).withWorkers(workers), 0, 0))
-                    .isInstanceOf(GraftException.class).hasMessageContaining("sample-3.jpg is [4, 5]").hasMessageContaining("ResizeExact");
+                    .isInstanceOf(GraftException.class).hasMessageContaining("sample-7.jpg")
+                            .hasMessageContaining("disk on fire");
+            assertThatThrownBy(() -> run(unequal, Transforms.of(Normalize.IMAGENET), LoaderOptions.eval(4)
+                    .withWorkers(workers), 0, 0))
+                    .isInstanceOf(GraftException.class).hasMessageContaining("sample-3.jpg is [4, 5]")
+                            .hasMessageContaining("ResizeExact");
         }
         Dataset nothing = new Made(4, DataLoaderTest::broken);
         assertThatThrownBy(() -> run(nothing, PLAIN, LoaderOptions.eval(2), 0, 0)).isInstanceOf(GraftException.class)
@@ -306,7 +311,8 @@ class DataLoaderTest {
 
     @Test
     void antsAndBees() {
-        try (ImageFolder folder = ImageFolder.open(RealData.hymenoptera(), ImageFolder.Options.DEFAULT.with(ImageFolder.Check.NONE))) {
+        try (ImageFolder folder = ImageFolder.open(RealData.hymenoptera(),
+                ImageFolder.Options.DEFAULT.with(ImageFolder.Check.NONE))) {
             Dataset few = folder.train().subset(0, 60, 122, 123, 180, 243);
             Transforms train = Transforms.trainDefault(64);
             List<Seen> one = run(few, train, LoaderOptions.train(4, 1).withWorkers(1), 0, 0);

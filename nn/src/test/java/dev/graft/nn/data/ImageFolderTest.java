@@ -69,7 +69,8 @@ class ImageFolderTest {
             assertThat(folder.test()).isEmpty();
             assertThat(folder.split().train()).isSameAs(train);
             assertThat(folder.report().warnings()).isEmpty();
-            assertThatThrownBy(() -> folder.split(0.5, 1)).isInstanceOf(GraftException.class).hasMessageContaining("own validation");
+            assertThatThrownBy(() -> folder.split(0.5, 1)).isInstanceOf(GraftException.class)
+                    .hasMessageContaining("own validation");
         }
     }
 
@@ -110,7 +111,8 @@ class ImageFolderTest {
         assertThat(names).hasSize(23);
         assertThat(names(folder.split(0.25, 7).validation())).isEqualTo(names(split.validation()));
         assertThat(names(folder.split(0.25, 8).validation())).isNotEqualTo(names(split.validation()));
-        assertThatThrownBy(() -> folder.split(1.5, 1)).isInstanceOf(GraftException.class).hasMessageContaining("between 0 and 1");
+        assertThatThrownBy(() -> folder.split(1.5, 1)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("between 0 and 1");
     }
 
     private static List<String> names(Dataset data) {
@@ -141,14 +143,17 @@ class ImageFolderTest {
     void everyMisuseHasItsSentence() throws IOException {
         assertThatThrownBy(() -> ImageFolder.open(root.resolve("none"))).isInstanceOf(GraftException.class)
                 .hasMessageContaining("none does not exist");
-        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class).hasMessageContaining("holds no JPEG");
+        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("holds no JPEG");
         put("1.png");
-        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class).hasMessageContaining("no folders in it");
+        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("no folders in it");
         assertThatThrownBy(() -> ImageFolder.open(root.resolve("1.png"))).isInstanceOf(GraftException.class)
                 .hasMessageContaining("is a file");
         Files.delete(root.resolve("1.png"));
         put("only/1.png");
-        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class).hasMessageContaining("only one class, 'only'");
+        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("only one class, 'only'");
         Files.createDirectories(root.resolve("empty"));
         assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class)
                 .hasMessageContaining("empty holds no readable image");
@@ -159,16 +164,19 @@ class ImageFolderTest {
     @Test
     void partsMustFitTogether() throws IOException {
         put("val/a/1.png", "test/a/1.png");
-        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class).hasMessageContaining("no folder 'train'");
+        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("no folder 'train'");
         put("train/a/1.png", "train/b/1.png", "val/c/1.png");
-        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class).hasMessageContaining("the class 'c'");
+        assertThatThrownBy(() -> ImageFolder.open(root)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("the class 'c'");
     }
 
     @Test
     void readsAZipInPlace() throws IOException {
         Path zip = root.resolve("data.zip");
         try (OutputStream out = Files.newOutputStream(zip); ZipOutputStream entries = new ZipOutputStream(out)) {
-            for (String name : new String[] {"wrap/train/b/1.png", "wrap/train/a/1.png", "wrap/train/a/2.jpg", "wrap/val/a/1.png",
+            for (String name : new String[] {"wrap/train/b/1.png", "wrap/train/a/1.png", "wrap/train/a/2.jpg",
+                    "wrap/val/a/1.png",
                 "wrap/val/b/1.png", "__MACOSX/wrap/train/a/._1.png", "wrap/train/a/../../../evil.txt"}) {
                 entries.putNextEntry(new ZipEntry(name));
                 entries.write(encoded(name.endsWith("png") ? "png" : "jpg", name.length()));
@@ -180,18 +188,21 @@ class ImageFolderTest {
         ImageFolder folder = ImageFolder.open(zip);
         assertThat(folder.classes()).containsExactly("a", "b");
         assertThat(folder.train().labels()).containsExactly(0, 0, 1);
-        assertThat(folder.report().broken()).singleElement().extracting(FolderReport.Broken::file).isEqualTo("wrap/train/b/broken.jpg");
+        assertThat(folder.report().broken()).singleElement().extracting(FolderReport.Broken::file)
+                .isEqualTo("wrap/train/b/broken.jpg");
         assertThat(folder.train().image(0)).isEqualTo(RgbImage.filled(6, 8, "wrap/train/a/1.png".length(), 0x20, 0x40));
         assertThat(folder.train().key(0)).isNotEqualTo(folder.train().key(1));
         folder.close();
         assertThatThrownBy(() -> folder.train().image(0)).isInstanceOf(GraftException.class).hasMessageContaining("closed");
         Path fake = Files.write(root.resolve("fake.zip"), new byte[] {1, 2, 3});
-        assertThatThrownBy(() -> ImageFolder.open(fake)).isInstanceOf(GraftException.class).hasMessageContaining("fake.zip cannot be opened");
+        assertThatThrownBy(() -> ImageFolder.open(fake)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("fake.zip cannot be opened");
     }
 
     @Test
     void arraysAreADatasetToo() {
-        ImageArrays data = new ImageArrays(List.of(RgbImage.filled(2, 2, 1, 2, 3), RgbImage.filled(2, 2, 4, 5, 6)), new int[] {1, 0},
+        ImageArrays data = new ImageArrays(List.of(RgbImage.filled(2, 2, 1, 2, 3), RgbImage.filled(2, 2, 4, 5, 6)),
+                new int[] {1, 0},
                 List.of("x", "y"));
         assertThat(data.subset(1).image(0)).isEqualTo(RgbImage.filled(2, 2, 4, 5, 6));
         assertThat(data.key(0)).isNotEqualTo(data.key(1));

@@ -15,7 +15,8 @@ public record CenterCrop(int height, int width) implements Transform {
         int missingHeight = Math.max(0, height - image.height());
         int missingWidth = Math.max(0, width - image.width());
         if (missingHeight + missingWidth > 0) {
-            image = image.pad(missingWidth / 2, missingHeight / 2, (missingWidth + 1) / 2, (missingHeight + 1) / 2, Rgb.BLACK);
+            image = image.pad(missingWidth / 2, missingHeight / 2, (missingWidth + 1) / 2, (missingHeight + 1) / 2,
+                    Rgb.BLACK);
         }
         // Half to even, as Python's round.
         int top = (int) Math.rint((image.height() - height) / 2.0);

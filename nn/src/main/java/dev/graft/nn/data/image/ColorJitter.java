@@ -1,8 +1,8 @@
 package dev.graft.nn.data.image;
 
 /**
- * torchvision's {@code ColorJitter}: brightness, contrast and saturation each by a factor from [max(0, 1 - x), 1 + x], the hue
- * turned by up to {@code hue} (0..0.5) of a circle, in random order. 0 leaves a property alone.
+ * torchvision's {@code ColorJitter}: brightness, contrast and saturation each by a factor from [max(0, 1 - x), 1 + x], the
+ * hue turned by up to {@code hue} (0..0.5) of a circle, in random order. 0 leaves a property alone.
  */
 public record ColorJitter(double brightness, double contrast, double saturation, double hue) implements Transform {
     public ColorJitter {

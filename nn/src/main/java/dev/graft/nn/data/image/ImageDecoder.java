@@ -115,14 +115,16 @@ public record ImageDecoder(long maxPixels, long maxBytes) {
         } catch (NoSuchFileException e) {
             throw new GraftException("Image " + file + " does not exist: check the path.", e);
         } catch (IOException e) {
-            throw new GraftException("Image " + file + " cannot be read (" + reason(e) + "): check the path and its rights.", e);
+            throw new GraftException("Image " + file + " cannot be read (" + reason(e)
+                    + "): check the path and its rights.", e);
         }
     }
 
     private static Format format(byte[] data, String name) {
         Format format = Format.of(data);
         if (format == null) {
-            throw new BrokenImageException("Image " + name + (data.length == 0 ? " is empty" : " is no JPEG, PNG, BMP or GIF file")
+            throw new BrokenImageException("Image " + name
+                    + (data.length == 0 ? " is empty" : " is no JPEG, PNG, BMP or GIF file")
                     + ": replace or remove it, or convert it to JPEG or PNG.");
         }
         return format;
@@ -271,7 +273,8 @@ public record ImageDecoder(long maxPixels, long maxBytes) {
                     int band = bands < 3 ? 0 : c;
                     int bits = raster.getSampleModel().getSampleSize(band);
                     int value = row[x * bands + band];
-                    out[o++] = (byte) (bits > 8 ? value >>> (bits - 8) : bits == 8 ? value : value * 255 / ((1 << bits) - 1));
+                    out[o++] = (byte) (bits > 8 ? value >>> (bits - 8)
+                            : bits == 8 ? value : value * 255 / ((1 << bits) - 1));
                 }
             }
         }

@@ -3,6 +3,7 @@ package dev.graft.nn.data.image;
 import java.awt.image.DataBufferByte;
 import java.awt.image.Raster;
 import java.io.IOException;
+import java.util.Arrays;
 import javax.imageio.ImageReader;
 import javax.imageio.spi.ImageReaderSpi;
 import javax.imageio.stream.ImageInputStream;
@@ -110,6 +111,9 @@ final class JpegDecoder {
         return switch (bands) {
             case 1 -> RgbImage.ofGray(h, w, in);
             case 3 -> {
+                if (header.halvesRowsOnly()) {
+                    interpolateColourRows(in, h, w);
+                }
                 if (header.isYCbCr()) {
                     fromYCbCr(in, 3);
                 }
@@ -118,6 +122,34 @@ final class JpegDecoder {
             case 4 -> fromCmyk(h, w, in, header.isYcck());
             default -> throw new IOException("it has " + bands + " colour components, 1, 3 or 4 are understood");
         };
+    }
+
+    /**
+     * The JDK's libjpeg repeats the colours' rows of 4:4:0 files, where PIL's (libjpeg-turbo) interpolates: 3/4 of the nearer row
+     * and 1/4 of the next, as both do for the other kinds of subsampling. The stored rows are still there, each of them twice.
+     */
+    private static void interpolateColourRows(byte[] pixels, int h, int w) {
+        int stride = 3 * w;
+        int stored = (h + 1) / 2;
+        byte[][] rows = new byte[3][];
+        rows[1] = Arrays.copyOfRange(pixels, 0, stride);
+        for (int r = 0; r < stored; r++) {
+            rows[0] = r == 0 ? rows[1] : rows[0];
+            rows[2] = r + 1 < stored ? Arrays.copyOfRange(pixels, 2 * (r + 1) * stride, (2 * (r + 1) + 1) * stride) : rows[1];
+            blendColours(rows[1], rows[0], 1, pixels, 2 * r * stride);
+            if (2 * r + 1 < h) {
+                blendColours(rows[1], rows[2], 2, pixels, (2 * r + 1) * stride);
+            }
+            rows[0] = rows[1];
+            rows[1] = rows[2];
+        }
+    }
+
+    private static void blendColours(byte[] near, byte[] far, int rounding, byte[] pixels, int at) {
+        for (int i = 0; i < near.length; i += 3) {
+            pixels[at + i + 1] = (byte) (3 * (near[i + 1] & 0xFF) + (far[i + 1] & 0xFF) + rounding >> 2);
+            pixels[at + i + 2] = (byte) (3 * (near[i + 2] & 0xFF) + (far[i + 2] & 0xFF) + rounding >> 2);
+        }
     }
 
     /** In place; {@code step} bytes from pixel to pixel. */

@@ -9,11 +9,13 @@ import java.io.IOException;
  * @param precision bits of a sample
  * @param process the frame marker C0..CF: baseline, progressive, lossless...
  * @param ids the components' identifiers, one byte each
+ * @param sampling their sampling factors, horizontal in the upper four bits, vertical in the lower
  * @param adobe colour transform of the Adobe marker (0 none, 1 YCbCr, 2 YCCK), -1 without the marker
  * @param jfif whether there is a JFIF marker, which means gray or YCbCr
  * @param scan offset of the first scan
  */
-record JpegHeader(int width, int height, int precision, int process, byte[] ids, int adobe, boolean jfif, int scan) {
+record JpegHeader(int width, int height, int precision, int process, byte[] ids, byte[] sampling, int adobe,
+        boolean jfif, int scan) {
     /** Every scan walks over all blocks: a small progressive file with very many of them would keep a core for hours. */
     private static final int MAX_SCANS = 1000;
 
@@ -23,6 +25,7 @@ record JpegHeader(int width, int height, int precision, int process, byte[] ids,
         int precision = 0;
         int process = 0;
         byte[] ids = {};
+        byte[] sampling = {};
         int adobe = -1;
         boolean jfif = false;
         int at = 2;
@@ -44,7 +47,7 @@ record JpegHeader(int width, int height, int precision, int process, byte[] ids,
                     throw new IOException("its first scan comes before the frame header");
                 }
                 checkScans(data, at);
-                return new JpegHeader(width, height, precision, process, ids, adobe, jfif, at);
+                return new JpegHeader(width, height, precision, process, ids, sampling, adobe, jfif, at);
             }
             int length = u16(data, at + 2);
             int body = at + 4;
@@ -61,8 +64,10 @@ record JpegHeader(int width, int height, int precision, int process, byte[] ids,
                     throw new IOException("its frame header is too short");
                 }
                 ids = new byte[components];
+                sampling = new byte[components];
                 for (int i = 0; i < components; i++) {
                     ids[i] = data[body + 6 + 3 * i];
+                    sampling[i] = data[body + 7 + 3 * i];
                 }
             } else if (marker == 0xEE && length >= 14 && isText(data, body, "Adobe")) {
                 adobe = data[body + 11] & 0xFF;
@@ -103,6 +108,11 @@ record JpegHeader(int width, int height, int precision, int process, byte[] ids,
             return jfif || adobe != 0;
         }
         return !(ids[0] == 'R' && ids[1] == 'G' && ids[2] == 'B');
+    }
+
+    /** Whether the colours have half of the rows but all columns (4:4:0): a turned photo, mostly. */
+    boolean halvesRowsOnly() {
+        return ids.length == 3 && sampling[0] == 0x12 && sampling[1] == 0x11 && sampling[2] == 0x11;
     }
 
     boolean isYcck() {

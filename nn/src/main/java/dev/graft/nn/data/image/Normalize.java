@@ -6,8 +6,8 @@ import dev.graft.tensor.GraftException;
 import java.util.List;
 
 /**
- * The last step, from bytes to floats: {@code (pixel / 255 - mean[c]) / std[c]} in float32, torchvision's {@code ToTensor} and
- * {@code Normalize} to the bit. The channels of the result come in the order of {@link #channels}, and so do the means.
+ * The last step, from bytes to floats: {@code (pixel / 255 - mean[c]) / std[c]} in float32, torchvision's {@code ToTensor}
+ * and {@code Normalize} to the bit. The channels of the result come in the order of {@link #channels}, and so do the means.
  */
 public record Normalize(List<Float> mean, List<Float> std, Channels channels) {
     /** Which channels a network expects. */
@@ -41,8 +41,8 @@ public record Normalize(List<Float> mean, List<Float> std, Channels channels) {
         this.std = List.copyOf(std);
         this.channels = channels;
         if (mean.size() != channels.count() || std.size() != channels.count()) {
-            throw new GraftException("Normalize: " + channels + " needs " + channels.count() + " means and standard deviations, but "
-                    + mean.size() + " and " + std.size() + " were given.");
+            throw new GraftException("Normalize: " + channels + " needs " + channels.count()
+                    + " means and standard deviations, but " + mean.size() + " and " + std.size() + " were given.");
         }
         for (float s : std) {
             if (!(s > 0 && s < Float.POSITIVE_INFINITY)) {

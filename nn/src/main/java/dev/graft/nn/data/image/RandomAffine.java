@@ -5,13 +5,14 @@ package dev.graft.nn.data.image;
  * {@code translateY} of the height (whole pixels), scaled by [scaleMin, scaleMax], sheared along x by up to {@code shear}
  * degrees, all around the middle.
  */
-public record RandomAffine(double degrees, double translateX, double translateY, double scaleMin, double scaleMax, double shear,
-        Interpolation interpolation, Rgb fill) implements Transform {
+public record RandomAffine(double degrees, double translateX, double translateY, double scaleMin, double scaleMax,
+        double shear, Interpolation interpolation, Rgb fill) implements Transform {
     public RandomAffine {
         Transform.require(degrees >= 0 && degrees <= 360, this, "degrees must lie in 0..360");
         Transform.require(0 <= translateX && translateX <= 1 && 0 <= translateY && translateY <= 1, this,
                 "translateX and translateY must lie in 0..1");
-        Transform.require(0 < scaleMin && scaleMin <= scaleMax && scaleMax < 1000, this, "0 < scaleMin <= scaleMax must hold");
+        Transform.require(0 < scaleMin && scaleMin <= scaleMax && scaleMax < 1000, this,
+                "0 < scaleMin <= scaleMax must hold");
         Transform.require(0 <= shear && shear < 90, this, "shear must lie in 0..90");
         Transform.require(interpolation == Interpolation.NEAREST || interpolation == Interpolation.BILINEAR, this,
                 "interpolation must be NEAREST or BILINEAR");

@@ -1,8 +1,8 @@
 package dev.graft.nn.data.image;
 
 /**
- * torchvision's {@code RandomCrop(size, padding, pad_if_needed=True)}: a rectangle at a random place of the image, which first
- * gets {@code padding} pixels of {@code fill} on every side, and more where it is smaller than the rectangle.
+ * torchvision's {@code RandomCrop(size, padding, pad_if_needed=True)}: a rectangle at a random place of the image, which
+ * first gets {@code padding} pixels of {@code fill} on every side, and more where it is smaller than the rectangle.
  */
 public record RandomCrop(int height, int width, int padding, Rgb fill) implements Transform {
     public RandomCrop {

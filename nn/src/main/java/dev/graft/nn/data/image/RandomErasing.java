@@ -9,7 +9,8 @@ public record RandomErasing(double p, double scaleMin, double scaleMax, double r
         implements Transform {
     public RandomErasing {
         Transform.require(0 <= p && p <= 1, this, "p must lie in 0..1");
-        Transform.require(0 < scaleMin && scaleMin <= scaleMax && scaleMax <= 1, this, "0 < scaleMin <= scaleMax <= 1 must hold");
+        Transform.require(0 < scaleMin && scaleMin <= scaleMax && scaleMax <= 1, this,
+                "0 < scaleMin <= scaleMax <= 1 must hold");
         Transform.require(0 < ratioMin && ratioMin <= ratioMax && ratioMax < Double.POSITIVE_INFINITY, this,
                 "0 < ratioMin <= ratioMax must hold");
     }

@@ -1,14 +1,15 @@
 package dev.graft.nn.data.image;
 
 /**
- * torchvision's {@code RandomResizedCrop} (Szegedy et al. 2015, "inception crop"): a random rectangle with a share of the area
- * in [scaleMin, scaleMax] and a ratio width / height in [ratioMin, ratioMax], log-uniform, resized to [height, width].
+ * torchvision's {@code RandomResizedCrop} (Szegedy et al. 2015, "inception crop"): a random rectangle with a share of the
+ * area in [scaleMin, scaleMax] and a ratio width / height in [ratioMin, ratioMax], log-uniform, resized to [height, width].
  */
 public record RandomResizedCrop(int height, int width, double scaleMin, double scaleMax, double ratioMin, double ratioMax,
         Interpolation interpolation) implements Transform {
     public RandomResizedCrop {
         Transform.require(height > 0 && width > 0, this, "height and width must be positive");
-        Transform.require(0 < scaleMin && scaleMin <= scaleMax && scaleMax <= 1, this, "0 < scaleMin <= scaleMax <= 1 must hold");
+        Transform.require(0 < scaleMin && scaleMin <= scaleMax && scaleMax <= 1, this,
+                "0 < scaleMin <= scaleMax <= 1 must hold");
         Transform.require(0 < ratioMin && ratioMin <= ratioMax && ratioMax < Double.POSITIVE_INFINITY, this,
                 "0 < ratioMin <= ratioMax must hold");
     }

@@ -8,7 +8,8 @@ public record Rgb(int red, int green, int blue) {
 
     public Rgb {
         if (((red | green | blue) & ~0xFF) != 0) {
-            throw new GraftException("A colour has parts in 0..255, but (" + red + ", " + green + ", " + blue + ") was given.");
+            throw new GraftException("A colour has parts in 0..255, but (" + red + ", " + green + ", " + blue
+                    + ") was given.");
         }
     }
 }

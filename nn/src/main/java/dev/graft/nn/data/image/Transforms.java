@@ -5,7 +5,10 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -130,8 +133,8 @@ public final class Transforms {
     public void normalize(RgbImage image, float[] out, int offset) {
         long size = (long) image.height() * image.width() * channels();
         if (offset < 0 || offset + size > out.length) {
-            throw new GraftException("normalize: " + image + " needs " + size + " floats from " + offset + " on, but the array holds "
-                    + out.length + ".");
+            throw new GraftException("normalize: " + image + " needs " + size + " floats from " + offset
+                    + " on, but the array holds " + out.length + ".");
         }
         normalize.apply(image, tables, out, offset);
     }
@@ -142,6 +145,30 @@ public final class Transforms {
         float[] out = new float[result.height() * result.width() * channels()];
         normalize(result, out, 0);
         return out;
+    }
+
+    /**
+     * A new float32 tensor [N, H, W, C] in the open scope, for looking at single images. A random pipeline draws from seed
+     * 0, so evaluation pipelines are what is meant here.
+     */
+    public Tensor toTensor(RgbImage... images) {
+        float[] out = null;
+        RgbImage first = null;
+        for (int n = 0; n < images.length; n++) {
+            RgbImage result = augment(prepare(images[n]), SampleRandom.of(0, 0, n));
+            if (first == null) {
+                first = result;
+                out = new float[Math.multiplyExact(images.length, result.height() * result.width() * channels())];
+            } else if (result.height() != first.height() || result.width() != first.width()) {
+                throw new GraftException("toTensor: after the transforms image 0 is " + first + " but image " + n + " is "
+                        + result + ": add ResizeExact or CenterCrop, which give all images one size.");
+            }
+            normalize.apply(result, tables, out, n * (out.length / images.length));
+        }
+        if (first == null) {
+            throw new GraftException("toTensor: no image was given, at least one is needed.");
+        }
+        return Tensor.from(DType.F32, out, Shape.of(images.length, first.height(), first.width(), channels()));
     }
 
     /** The same string exactly when the pipeline gives the same bits: a key for caches of results. */

@@ -7,8 +7,8 @@ final class Warp {
 
     /**
      * The pixel at (x, y) comes from (m[0] x + m[1] y + m[2], m[3] x + m[4] y + m[5]), where a pixel's centre lies at its
-     * index plus 0.5; {@code fill} where that is outside. BILINEAR weighs four neighbours, repeating the border, and anything
-     * else takes the nearest pixel.
+     * index plus 0.5; {@code fill} where that is outside. BILINEAR weighs four neighbours, repeating the border, and
+     * anything else takes the nearest pixel.
      */
     static RgbImage affine(RgbImage image, double[] m, Interpolation interpolation, Rgb fill) {
         int h = image.height();
@@ -56,7 +56,8 @@ final class Warp {
      * The inverse of "shear, scale, turn (clockwise, radians) around the middle, then move", in torchvision's order of the
      * parts.
      */
-    static double[] inverse(RgbImage image, double angle, double moveX, double moveY, double scale, double shearX, double shearY) {
+    static double[] inverse(RgbImage image, double angle, double moveX, double moveY, double scale, double shearX,
+            double shearY) {
         double a = Math.cos(angle - shearY) / Math.cos(shearY);
         double b = -a * Math.tan(shearX) - Math.sin(angle);
         double c = Math.sin(angle - shearY) / Math.cos(shearY);

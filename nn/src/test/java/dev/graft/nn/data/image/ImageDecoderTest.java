@@ -63,12 +63,14 @@ class ImageDecoderTest {
     private void assertBroken(Path folder, String name, byte[] data) throws IOException {
         Path file = Files.write(folder.resolve(name), data);
         assertThatThrownBy(() -> decoder.decode(file)).isInstanceOf(BrokenImageException.class).hasMessageContaining(name);
-        assertThatThrownBy(() -> decoder.check(data, name)).isInstanceOf(BrokenImageException.class).hasMessageContaining(name);
+        assertThatThrownBy(() -> decoder.check(data, name)).isInstanceOf(BrokenImageException.class)
+                .hasMessageContaining(name);
     }
 
     @Test
     void theCheckPassesWhatDecodes() throws IOException {
-        for (String name : new String[] {"rgb420.jpg", "progressive.jpg", "cmyk.jpg", "palette.png", "rgb.bmp", "palette.gif"}) {
+        for (String name : new String[] {"rgb420.jpg", "progressive.jpg", "cmyk.jpg", "palette.png", "rgb.bmp",
+                "palette.gif"}) {
             byte[] data = PilTest.resource(name);
             assertThatCode(() -> decoder.check(data, name)).as(name).doesNotThrowAnyException();
         }

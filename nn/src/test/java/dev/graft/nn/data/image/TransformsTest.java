@@ -6,6 +6,9 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -98,11 +101,13 @@ class TransformsTest {
     @Test
     void affineMapsMovePointsWhereTheMatrixSays() {
         RgbImage image = Pictures.places(20, 30);
-        RgbImage moved = Warp.affine(image, Warp.inverse(image, 0, 3, -2, 1, 0, 0), Interpolation.BILINEAR, new Rgb(99, 99, 99));
+        RgbImage moved = Warp.affine(image, Warp.inverse(image, 0, 3, -2, 1, 0, 0), Interpolation.BILINEAR,
+                new Rgb(99, 99, 99));
         assertThat(moved.at(5, 10, 0)).isEqualTo(7);
         assertThat(moved.at(5, 10, 1)).isEqualTo(7);
         assertThat(moved.at(19, 10, 0)).isEqualTo(99);
-        RgbImage quarter = Warp.affine(Pictures.places(20, 20), Warp.inverse(Pictures.places(20, 20), Math.PI / 2, 0, 0, 1, 0, 0),
+        RgbImage quarter = Warp.affine(Pictures.places(20, 20),
+                Warp.inverse(Pictures.places(20, 20), Math.PI / 2, 0, 0, 1, 0, 0),
                 Interpolation.NEAREST, Rgb.BLACK);
         // Clockwise: what was on the left is on top.
         assertThat(quarter.at(3, 12, 1)).isEqualTo(3);
@@ -155,6 +160,22 @@ class TransformsTest {
     }
 
     @Test
+    void imagesBecomeATensor() {
+        Transforms t = Transforms.of(Normalize.IMAGENET, new CenterCrop(4, 5));
+        RgbImage a = Pictures.pattern(7, 8);
+        RgbImage b = Pictures.pattern(9, 6);
+        try (Scope scope = Scope.open()) {
+            assertThat(scope).isNotNull();
+            Tensor x = t.toTensor(a, b);
+            assertThat(x.shape().dims()).containsExactly(2, 4, 5, 3);
+            assertThat(Arrays.copyOfRange(x.toFloats(), 0, 60)).isEqualTo(t.apply(a, null));
+            assertThat(Arrays.copyOfRange(x.toFloats(), 60, 120)).isEqualTo(t.apply(b, null));
+        }
+        assertThatThrownBy(() -> Transforms.of(Normalize.IMAGENET).toTensor(a, b)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("image 1 is RgbImage[9, 6, 3]");
+    }
+
+    @Test
     void randomnessIsAFunctionOfSeedEpochAndIndex() {
         RgbImage image = Pictures.pattern(50, 60);
         float[] once = ALL.apply(image, SampleRandom.of(5, 3, 17));
@@ -197,7 +218,8 @@ class TransformsTest {
     void outputSizeIsKnownBeforehand() {
         assertThat(Transforms.evalDefault().outputSize()).containsExactly(224, 224);
         assertThat(Transforms.trainDefault(96).then(new ColorJitter(0.1, 0, 0, 0)).outputSize()).containsExactly(96, 96);
-        assertThat(Transforms.of(Normalize.IMAGENET, new CenterCrop(9), new Resize(5, Interpolation.BOX)).outputSize()).isNull();
+        assertThat(Transforms.of(Normalize.IMAGENET, new CenterCrop(9), new Resize(5, Interpolation.BOX)).outputSize())
+                .isNull();
         assertThat(Transforms.of(Normalize.IMAGENET).outputSize()).isNull();
     }
 
@@ -206,7 +228,8 @@ class TransformsTest {
         assertThat(Transforms.fromJson(ALL.toJson())).isEqualTo(ALL).hasSameHashCodeAs(ALL);
         ObjectMapper plain = new ObjectMapper();
         assertThat(plain.readValue(plain.writeValueAsString(ALL), Transforms.class)).isEqualTo(ALL);
-        assertThatThrownBy(() -> Transforms.fromJson("{\"steps\": [{\"transform\": \"Explode\"}]}")).isInstanceOf(GraftException.class);
+        assertThatThrownBy(() -> Transforms.fromJson("{\"steps\": [{\"transform\": \"Explode\"}]}"))
+                .isInstanceOf(GraftException.class);
     }
 
     @Test
@@ -221,9 +244,11 @@ class TransformsTest {
 
     @Test
     void senselessSettingsAreRefused() {
-        assertThatThrownBy(() -> new RandomHorizontalFlip(1.5)).isInstanceOf(GraftException.class).hasMessageContaining("0..1");
+        assertThatThrownBy(() -> new RandomHorizontalFlip(1.5)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("0..1");
         assertThatThrownBy(() -> new Resize(0, Interpolation.BOX)).isInstanceOf(GraftException.class);
-        assertThatThrownBy(() -> new RandomResizedCrop(8, 8, 0.5, 0.2, 1, 1, Interpolation.BOX)).isInstanceOf(GraftException.class);
+        assertThatThrownBy(() -> new RandomResizedCrop(8, 8, 0.5, 0.2, 1, 1, Interpolation.BOX))
+                .isInstanceOf(GraftException.class);
         assertThatThrownBy(() -> Normalize.of(new float[] {0, 0}, new float[] {1, 1})).isInstanceOf(GraftException.class)
                 .hasMessageContaining("RGB needs 3");
         assertThatThrownBy(() -> Normalize.of(new float[3], new float[3])).isInstanceOf(GraftException.class);
