@@ -125,8 +125,8 @@ final class JpegDecoder {
     }
 
     /**
-     * The JDK's libjpeg repeats the colours' rows of 4:4:0 files, where PIL's (libjpeg-turbo) interpolates: 3/4 of the nearer row
-     * and 1/4 of the next, as both do for the other kinds of subsampling. The stored rows are still there, each of them twice.
+     * The JDK's libjpeg repeats the colours' rows of 4:4:0 files, where PIL's (libjpeg-turbo) interpolates: 3/4 of the nearer
+     * row and 1/4 of the next, as both do for other subsampling. The stored rows are still there, each of them twice.
      */
     private static void interpolateColourRows(byte[] pixels, int h, int w) {
         int stride = 3 * w;
@@ -135,7 +135,8 @@ final class JpegDecoder {
         rows[1] = Arrays.copyOfRange(pixels, 0, stride);
         for (int r = 0; r < stored; r++) {
             rows[0] = r == 0 ? rows[1] : rows[0];
-            rows[2] = r + 1 < stored ? Arrays.copyOfRange(pixels, 2 * (r + 1) * stride, (2 * (r + 1) + 1) * stride) : rows[1];
+            int next = 2 * (r + 1) * stride;
+            rows[2] = r + 1 < stored ? Arrays.copyOfRange(pixels, next, next + stride) : rows[1];
             blendColours(rows[1], rows[0], 1, pixels, 2 * r * stride);
             if (2 * r + 1 < h) {
                 blendColours(rows[1], rows[2], 2, pixels, (2 * r + 1) * stride);
