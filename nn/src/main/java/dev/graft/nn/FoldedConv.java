@@ -22,21 +22,24 @@ final class FoldedConv {
         if (!Arrays.equals(now, madeOf)) {
             close();
             Scope.persistent(() -> Tape.noGrad(() -> {
-                fold(conv, bn);
-                return null;
+                try (Scope s = Scope.open("fold batch norm")) {
+                    Tensor[] wb = fold(conv, bn);
+                    weight = s.keep(wb[0]);
+                    bias = s.keep(wb[1]);
+                    return null;
+                }
             }));
             madeOf = now;
         }
         return new Tensor[] {weight.retain(), bias.retain()};
     }
 
-    private void fold(Conv2d conv, BatchNorm2d bn) {
-        try (Scope s = Scope.open("fold batch norm")) {
-            Tensor scale = bn.scale();
-            Tensor shift = bn.shift(scale);
-            weight = s.keep(conv.weight().value().mul(scale.reshape(-1, 1, 1, 1)));
-            bias = s.keep(conv.bias() == null ? shift : conv.bias().value().mul(scale).add(shift));
-        }
+    /** The folded weight and bias, new tensors; differentiable by the parameters of both layers. */
+    static Tensor[] fold(Conv2d conv, BatchNorm2d bn) {
+        Tensor scale = bn.scale();
+        Tensor shift = bn.shift(scale);
+        return new Tensor[] {conv.weight().value().mul(scale.reshape(-1, 1, 1, 1)),
+            conv.bias() == null ? shift : conv.bias().value().mul(scale).add(shift)};
     }
 
     private static long[] fingerprint(long eps, Tensor... parts) {

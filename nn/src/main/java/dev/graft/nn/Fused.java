@@ -4,6 +4,7 @@ import dev.graft.autograd.Tape;
 import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.ConvParams;
 import dev.graft.tensor.op.FusedOp;
 import java.util.List;
 
@@ -15,20 +16,21 @@ public final class Fused {
     private Fused() {}
 
     /**
-     * activation(bn(conv(x)) + residual). Where batch norm uses its running statistics and no gradient is wanted for the
-     * two layers' parameters, it is folded into the convolution's weights, once. Gradients still pass to {@code x} and
-     * {@code residual}.
+     * activation(bn(conv(x)) + residual). Where batch norm uses its running statistics it is folded into the convolution's
+     * weights: once, when no gradient is wanted for the two layers' parameters, else on the tape if that is less work, an op
+     * on the weights instead of two on the images. Gradients pass to all that want one.
      *
      * @param activation null for none
      * @param residual   [N, Ho, Wo, out], null for none
      */
     public static Tensor convBn(Conv2d conv, BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
-        if (!bn.usesRunningStatistics() || wantsGradient(conv, bn) || bn.channels() != conv.outChannels()) {
+        boolean gradient = wantsGradient(conv, bn);
+        if (!bn.usesRunningStatistics() || bn.channels() != conv.outChannels() || gradient && !weighsLess(conv, x)) {
             return apart(conv, bn, activation, residual, x);
         }
         FusedOp.Activation then = fusable(activation);
         Tensor y = conv.within(() -> {
-            Tensor[] wb = conv.folded().of(conv, bn);
+            Tensor[] wb = gradient ? FoldedConv.fold(conv, bn) : conv.folded().of(conv, bn);
             try (Tensor w = wb[0]; Tensor b = wb[1]) {
                 FusedOp op = new FusedOp.ConvBiasActivation(conv.params(x), then == null ? FusedOp.Activation.NONE : then);
                 return residual == null ? Dispatcher.one(op, x, w, b) : Dispatcher.one(op, x, w, b, residual);
@@ -62,6 +64,16 @@ public final class Fused {
             Scope.drop(from);
         }
         return to;
+    }
+
+    /** Whether the weights have fewer elements than the output for {@code x}. */
+    private static boolean weighsLess(Conv2d conv, Tensor x) {
+        if (x.rank() != 4) {
+            return false;
+        }
+        ConvParams p = conv.params(x);
+        long pixels = (long) x.dim(0) * p.outH(x.dim(1), conv.kernelH()) * p.outW(x.dim(2), conv.kernelW());
+        return conv.weight().size() < pixels * conv.outChannels();
     }
 
     private static boolean wantsGradient(Conv2d conv, BatchNorm2d bn) {

@@ -117,12 +117,27 @@ class FusedTest {
 
     @Test
     void trainableLayersGetTheirGradientsInEvaluationMode() {
-        Tensor gamma = bn.weight().value();
-        try (Tape tape = new Tape()) {
-            Tensor loss = tape.record(() -> Fused.convBn(conv, bn, null, null, x).sum());
-            Gradients g = tape.backward(loss);
-            assertThat(g.of(gamma).size()).isEqualTo(4);
-            assertThat(g.of(conv.weight().value()).size()).isEqualTo(108);
+        Sequential net = new Sequential(conv, bn);
+        Samples.gradients(net, false, Samples.doubles(9, 2, 6, 6, 3)).elements(16).checkTwice();   // folded on the tape
+        Samples.gradients(net, false, Samples.doubles(9, 1, 2, 2, 3)).elements(16).checkTwice();   // weights weigh more
+        net.freeze(ParamSelector.of("1"));                 // the common case: batch norm fixed, convolutions trained
+        conv.weight().assign(Samples.floats(10, 4, 3, 3, 3));
+        conv.bias().assign(Samples.floats(11, 4));
+        bn.weight().assign(Samples.floats(12, 4));
+        bn.bias().assign(Samples.floats(13, 4));
+        double[][] gradients = new double[2][];
+        for (int i = 0; i < 2; i++) {
+            boolean fused = i == 0;
+            try (Tape tape = new Tape()) {
+                Tensor loss = tape.record(() -> Samples.training(
+                        () -> (fused ? net.call(x) : apart(null, null)).square().sum()));
+                Gradients g = tape.backward(loss);
+                gradients[i] = g.of(conv.weight().value()).toDoubles();
+                assertThat(g.find(bn.weight().value())).isNull();
+            }
+        }
+        for (int i = 0; i < gradients[0].length; i++) {
+            assertThat(gradients[0][i]).isCloseTo(gradients[1][i], within(1e-4 * Math.max(1, Math.abs(gradients[1][i]))));
         }
     }
 
