@@ -125,7 +125,7 @@ final class JpegDecoder {
     }
 
     /**
-     * The JDK's libjpeg repeats the colours' rows of 4:4:0 files, where PIL's (libjpeg-turbo) interpolates: 3/4 of the nearer
+     * The JDK's libjpeg repeats the colours' rows of 4:4:0 files, where PIL's (libjpeg-turbo) interpolates: 3/4 of the near
      * row and 1/4 of the next, as both do for other subsampling. The stored rows are still there, each of them twice.
      */
     private static void interpolateColourRows(byte[] pixels, int h, int w) {
