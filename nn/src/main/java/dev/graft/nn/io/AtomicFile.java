@@ -1,0 +1,118 @@
+package dev.graft.nn.io;
+
+import dev.graft.tensor.GraftException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * Writes a file so that its name shows the old content or the whole new one, never a part: a temporary file beside it is
+ * written, forced to the disk and renamed. A program killed in between leaves the old file and a stray {@code *.part},
+ * which the next write of that name removes.
+ */
+public final class AtomicFile {
+    private AtomicFile() {}
+
+    /** What fills the file. */
+    @FunctionalInterface
+    public interface Body {
+        void write(FileChannel out) throws IOException;
+    }
+
+    /**
+     * Writes {@code file}; missing folders are made.
+     *
+     * @throws GraftException when the disk is full or the folder cannot be written; the old file is then untouched
+     */
+    public static void write(Path file, Body body) {
+        Path target = file.toAbsolutePath();
+        Path part = null;
+        try {
+            Files.createDirectories(target.getParent());
+            removeParts(target);
+            part = target.resolveSibling(target.getFileName() + "." + ProcessHandle.current().pid() + ".part");
+            try (FileChannel out = FileChannel.open(part, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
+                    StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                body.write(out);
+                out.force(true);
+            }
+            move(part, target);
+            forceFolder(target.getParent());
+        } catch (IOException e) {
+            discard(part);
+            throw new GraftException(file + " could not be written: " + reason(e) + ": free some disk space or choose another"
+                    + " folder; " + (Files.exists(target) ? "the file that was there is unchanged" : "nothing was left there"),
+                    e);
+        } catch (RuntimeException | Error e) {
+            discard(part);
+            throw e;
+        }
+    }
+
+    /** Writes {@code text} in UTF-8. */
+    public static void writeText(Path file, String text) {
+        write(file, out -> {
+            ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+            while (bytes.hasRemaining()) {
+                out.write(bytes);
+            }
+        });
+    }
+
+    private static void move(Path part, Path target) throws IOException {
+        try {
+            Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (AtomicMoveNotSupportedException e) {
+            Files.move(part, target, StandardCopyOption.REPLACE_EXISTING);
+        }
+    }
+
+    /** Makes the rename itself durable; not every system lets a folder be opened, and then there is nothing to do. */
+    private static void forceFolder(Path folder) {
+        try (FileChannel c = FileChannel.open(folder, StandardOpenOption.READ)) {
+            c.force(true);
+        } catch (IOException e) {
+            // Windows: the rename is durable without it
+        }
+    }
+
+    private static void removeParts(Path target) throws IOException {
+        String name = target.getFileName() + ".";
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(target.getParent(), p -> {
+            String n = p.getFileName().toString();
+            return n.startsWith(name) && n.substring(name.length()).matches("\\d+\\.part") && !running(n, name.length());
+        })) {
+            for (Path p : all) {
+                Files.deleteIfExists(p);
+            }
+        }
+    }
+
+    private static boolean running(String part, int from) {
+        String pid = part.substring(from, part.length() - ".part".length());
+        return pid.length() < 18 && ProcessHandle.of(Long.parseLong(pid)).isPresent();
+    }
+
+    private static void discard(Path part) {
+        try {
+            if (part != null) {
+                Files.deleteIfExists(part);
+            }
+        } catch (IOException e) {
+            // the next write removes it
+        }
+    }
+
+    private static String reason(IOException e) {
+        String m = e instanceof FileSystemException f && f.getReason() != null ? f.getReason() : e.getMessage();
+        return m == null ? e.getClass().getSimpleName() : m;
+    }
+}

@@ -1,0 +1,78 @@
+package dev.graft.nn.train;
+
+import dev.graft.nn.Module;
+import dev.graft.nn.loss.Loss;
+import dev.graft.nn.metric.Metric;
+import dev.graft.tensor.Context;
+import dev.graft.tensor.Device;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import java.util.function.UnaryOperator;
+
+/** Loss and metrics of a model in inference: nothing recorded, no dropout, fixed batch norm, so always the same result. */
+public final class Evaluator {
+    private final UnaryOperator<Tensor> forward;
+    private final Loss loss;
+    private final Device device;
+    private final List<Reading<?>> readings = new ArrayList<>();
+
+    private record Reading<R extends Record>(String name, Metric<R> metric, ToDoubleFunction<R> value) {
+        double read() {
+            return value.applyAsDouble(metric.result());
+        }
+    }
+
+    public Evaluator(Module model, Loss loss) {
+        this(model::call, loss, deviceOf(model));
+    }
+
+    Evaluator(UnaryOperator<Tensor> forward, Loss loss, Device device) {
+        this.forward = forward;
+        this.loss = loss;
+        this.device = device;
+    }
+
+    /** Where the model's parameters lie. */
+    static Device deviceOf(Module model) {
+        return model.parameters().values().stream().findFirst().map(p -> p.value().device()).orElse(Device.CPU);
+    }
+
+    /** Adds {@code value} of {@code metric} under {@code name}; the metric is reset by every evaluation. */
+    public <R extends Record> Evaluator metric(String name, Metric<R> metric, ToDoubleFunction<R> value) {
+        readings.add(new Reading<>(name, metric, value));
+        return this;
+    }
+
+    /** One pass over epoch 0 of {@code data}. */
+    public Evaluation evaluate(Batches data) {
+        long start = System.nanoTime();
+        readings.forEach(r -> r.metric().reset());
+        Tally tally = new Tally();
+        Context context = Context.current().withTraining(false);
+        try (Batches.Cursor cursor = data.open(0, 0)) {
+            while (cursor.hasNext()) {
+                try (Scope scope = Scope.open("evaluation")) {
+                    context.run(() -> batch(TrainStep.take(cursor, device), tally));
+                }
+            }
+        }
+        if (tally.samples() == 0) {
+            throw new GraftException("evaluation: the data is empty: give at least one sample");
+        }
+        Map<String, Double> metrics = new LinkedHashMap<>();
+        readings.forEach(r -> metrics.put(r.name(), r.read()));
+        return new Evaluation(tally.loss(), tally.accuracy(), tally.samples(), metrics, (System.nanoTime() - start) / 1e9);
+    }
+
+    private void batch(TrainingBatch b, Tally tally) {
+        Tensor prediction = forward.apply(b.input());
+        tally.add(prediction, b.target(), loss.of(prediction, b.target()).item(), b.size());
+        readings.forEach(r -> r.metric().update(prediction, b.target()));
+    }
+}
