@@ -35,10 +35,9 @@ final class PlanTable {
             s.append("epoch ").append(u.epoch() + 1).append(": unfreezes ").append(u.selector()).append('\n');
         }
         int prefix = plan.lastingPrefix(net);
-        if (plan.cacheFeatures() && prefix > 0) {
-            s.append("computed once: the first ").append(prefix).append(" of ").append(net.stages().size())
-                    .append(" stages, ").append(plan.augmentation() ? "for validation (training images vary)"
-                            : "for training and validation").append('\n');
+        if (plan.cacheFeatures() && !plan.augmentation() && prefix > 0) {
+            s.append("computed once per image: the first ").append(prefix).append(" of ").append(net.stages().size())
+                    .append(" stages\n");
         }
         return s.toString();
     }

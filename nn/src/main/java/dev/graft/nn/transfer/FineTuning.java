@@ -1,0 +1,273 @@
+package dev.graft.nn.transfer;
+
+import dev.graft.nn.data.DataLoader;
+import dev.graft.nn.data.DataSplit;
+import dev.graft.nn.data.Dataset;
+import dev.graft.nn.data.LoaderOptions;
+import dev.graft.nn.data.image.Transforms;
+import dev.graft.nn.loss.CrossEntropy;
+import dev.graft.nn.metric.ConfusionMatrix;
+import dev.graft.nn.optim.GradientClip;
+import dev.graft.nn.optim.Monitor;
+import dev.graft.nn.optim.Optimizer;
+import dev.graft.nn.train.Batches;
+import dev.graft.nn.train.CheckpointPolicy;
+import dev.graft.nn.train.EarlyStopping;
+import dev.graft.nn.train.TrainEvent;
+import dev.graft.nn.train.TrainOptions;
+import dev.graft.nn.train.TrainResult;
+import dev.graft.nn.train.Trainer;
+import dev.graft.nn.train.TrainingBatch;
+import dev.graft.nn.train.TrainingCheckpoint;
+import dev.graft.tensor.Context;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
+import java.lang.System.Logger.Level;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+
+/**
+ * Carries a plan out on images: puts the new head in place, freezes and unfreezes by epoch, computes the features of
+ * stages that stay frozen once, trains, and puts the best weights back.
+ *
+ * <pre>{@code
+ * FineTuneResult r = new FineTuning(net, plan, images, trainTransforms, evalTransforms).run();
+ * }</pre>
+ *
+ * The network is changed: afterwards it has one output per class and the trained weights. A run with the same seed, plan
+ * and data gives the same bits.
+ */
+public final class FineTuning {
+    private static final System.Logger LOG = System.getLogger(FineTuning.class.getName());
+
+    private final StagedNetwork net;
+    private final FineTunePlan plan;
+    private final DataSplit data;
+    private final Transforms train;
+    private final Transforms eval;
+    private final List<Consumer<TrainEvent>> listeners = new ArrayList<>();
+    private final List<Consumer<String>> notes = new ArrayList<>();
+    private FeatureCache cache = FeatureCache.standard();
+    private CheckpointPolicy checkpoints;
+    private TrainingCheckpoint resumed;
+    private boolean newHead = true;
+    private boolean progress;
+    private Trainer running;
+
+    /** @param train what training images go through; {@code eval} is taken instead when the plan does not augment */
+    public FineTuning(StagedNetwork net, FineTunePlan plan, DataSplit data, Transforms train, Transforms eval) {
+        if (data.classes().size() < 2) {
+            throw new GraftException("fine-tuning: the data has one class only, " + data.classes()
+                    + ": a classifier needs at least two");
+        }
+        this.net = net;
+        this.plan = plan;
+        this.data = data;
+        this.train = plan.augmentation() ? train : eval;
+        this.eval = eval;
+    }
+
+    /** Keeps the head there is; it must have one output per class. */
+    public FineTuning keepHead() {
+        newHead = false;
+        return this;
+    }
+
+    /** Where features are kept on disk; {@link FeatureCache#standard} by default, null for memory only. */
+    public FineTuning cache(FeatureCache c) {
+        cache = c;
+        return this;
+    }
+
+    /** Saves checkpoints into {@code folder} after every epoch, the plan with them. */
+    public FineTuning checkpoints(Path folder) {
+        checkpoints = new CheckpointPolicy(folder);
+        return this;
+    }
+
+    /** Goes on from {@code saved}, which a run of the same plan on the same data wrote. */
+    public FineTuning resume(TrainingCheckpoint saved) {
+        resumed = saved;
+        return this;
+    }
+
+    public FineTuning on(Consumer<TrainEvent> listener) {
+        listeners.add(listener);
+        return this;
+    }
+
+    /** Hears what happens besides training, such as that features were found in the cache. */
+    public FineTuning onNote(Consumer<String> listener) {
+        notes.add(listener);
+        return this;
+    }
+
+    /** Shows a progress bar when the output is a terminal. */
+    public FineTuning progress(boolean on) {
+        progress = on;
+        return this;
+    }
+
+    /** Ends the run after the step in progress; from any thread. */
+    public synchronized void stop() {
+        if (running != null) {
+            running.stop();
+        }
+    }
+
+    /** Puts the head and the first epoch's freezing in place, so that the plan can be printed before the run. */
+    public FineTuning prepare() {
+        int classes = data.classes().size();
+        if (plan.randomWeights()) {
+            net.initialize(plan.seed());
+        }
+        if (newHead) {
+            net.replaceHead(classes);
+            net.at(net.headPath()).initialize(plan.seed());
+            newHead = false;
+        } else if (net.classes() != classes) {
+            throw new GraftException("fine-tuning: the head has " + net.classes() + " outputs, the data " + classes
+                    + " classes: replace the head");
+        }
+        plan.applyTo(net, 0);
+        return this;
+    }
+
+    public FineTuneResult run() {
+        long start = System.nanoTime();
+        prepare();
+        int prefix = plan.cacheFeatures() && !plan.augmentation() ? affordablePrefix() : 0;
+        plan.applyTo(net, 0);
+        try (Source trainData = source(data.train(), train, prefix, true);
+                Source validation = source(data.validation(), eval, prefix, false);
+                Optimizer optimizer = new Optimizer(net, plan.rule(), plan.groups())) {
+            double featureSeconds = (System.nanoTime() - start) / 1e9;
+            Trainer trainer = new Trainer(net, optimizer, new CrossEntropy().labelSmoothing(plan.labelSmoothing()), options())
+                    .forward(x -> net.callStages(x, prefix, net.stages().size()))
+                    .on(this::tell);
+            if (resumed != null) {
+                trainer.resume(resumed);
+            }
+            synchronized (this) {
+                running = trainer;
+            }
+            TrainResult result = trainer.fit(trainData.batches(), validation.batches());
+            return evaluate(result, validation, prefix, featureSeconds, start);
+        }
+    }
+
+    private TrainOptions options() {
+        TrainOptions o = new TrainOptions(plan.epochs(), plan.seed()).withSchedule(plan.schedule()).withProgress(progress)
+                .withPlan(plan.toJson())
+                .withEarlyStopping(new EarlyStopping(Monitor.VAL_ACCURACY,
+                        plan.patience() == 0 ? Integer.MAX_VALUE : plan.patience(), 0, plan.restoreBest()));
+        if (plan.clipNorm() > 0) {
+            o = o.withClip(new GradientClip.ByNorm(plan.clipNorm()));
+        }
+        return checkpoints == null ? o : o.withCheckpoints(checkpoints);
+    }
+
+    private void tell(TrainEvent e) {
+        if (e instanceof TrainEvent.EpochStart start) {
+            plan.applyTo(net, start.epoch());
+        }
+        listeners.forEach(l -> l.accept(e));
+    }
+
+    /** The stages that stay frozen, if their output for all images fits into a part of the heap. */
+    private int affordablePrefix() {
+        int prefix = plan.lastingPrefix(net);
+        if (prefix == 0) {
+            return 0;
+        }
+        int[] size = eval.outputSize();
+        long perImage;
+        try (Scope s = Scope.open("probe")) {
+            Tensor one = Tensor.zeros(1, size[0], size[1], eval.channels());
+            perImage = Context.inference().call(() -> net.callStages(one, 0, prefix)).size();
+        }
+        long images = (long) data.train().size() + data.validation().size();
+        long largest = Math.max(data.train().size(), data.validation().size());
+        if (4 * perImage * images > Runtime.getRuntime().maxMemory() / 4 || perImage * largest > Integer.MAX_VALUE / 2) {
+            LOG.log(Level.INFO, "features of {0} images with {1} values each are too large to keep: they are computed in every"
+                    + " epoch", images, perImage);
+            return 0;
+        }
+        return prefix;
+    }
+
+    /** Batches, and what must be closed behind them. */
+    private record Source(Batches batches, int[] samples, AutoCloseable behind) implements AutoCloseable {
+        @Override
+        public void close() {
+            try {
+                behind.close();
+            } catch (Exception e) {
+                throw new GraftException("fine-tuning: a data source could not be closed: " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private Source source(Dataset set, Transforms transforms, int prefix, boolean training) {
+        if (prefix == 0) {
+            LoaderOptions o = training ? LoaderOptions.train(plan.batch(), plan.seed()) : LoaderOptions.eval(plan.batch());
+            DataLoader loader = new DataLoader(set, transforms, o);
+            return new Source(Batches.of(loader), null, loader);
+        }
+        FeatureCache c = cache == null ? new FeatureCache(Path.of(""), -1) : cache;
+        long start = System.nanoTime();
+        Features f = c.of(net, prefix, set, transforms, plan.batch(), n -> { });
+        note(String.format(java.util.Locale.ROOT, "features of %d %s images: %.1f s", set.size(),
+                training ? "training" : "validation", (System.nanoTime() - start) / 1e9));
+        int[] present = java.util.stream.IntStream.range(0, set.size()).filter(i -> f.rows()[i] != null).toArray();
+        if (present.length == 0) {
+            throw new GraftException("fine-tuning: none of the " + set.size() + " images could be read");
+        }
+        float[] all = new float[present.length * f.length()];
+        int[] labels = new int[present.length];
+        for (int i = 0; i < present.length; i++) {
+            System.arraycopy(f.rows()[present[i]], 0, all, i * f.length(), f.length());
+            labels[i] = f.labels()[present[i]];
+        }
+        Tensor x = Scope.persistent(() -> Tensor.of(all, Shape.of(present.length).concat(f.shape()).dims()));
+        Tensor y = Scope.persistent(() -> Tensor.of(labels, labels.length));
+        Batches b = training ? Batches.shuffled(x, y, plan.batch(), plan.seed()) : Batches.of(x, y, plan.batch());
+        return new Source(b, present, () -> {
+            x.close();
+            y.close();
+        });
+    }
+
+    private void note(String text) {
+        notes.forEach(n -> n.accept(text));
+    }
+
+    private FineTuneResult evaluate(TrainResult result, Source validation, int prefix, double featureSeconds, long start) {
+        ConfusionMatrix confusion = new ConfusionMatrix(data.classes().size());
+        List<FineTuneResult.Prediction> predictions = new ArrayList<>();
+        try (Batches.Cursor cursor = validation.batches().open(0, 0)) {
+            while (cursor.hasNext()) {
+                try (Scope s = Scope.open("evaluation")) {
+                    TrainingBatch b = cursor.next();
+                    Tensor p = Context.inference().call(() -> net.callStages(b.input(), prefix, net.stages().size()).softmax());
+                    confusion.update(p, b.target());
+                    int classes = p.dim(1);
+                    float[] all = p.toFloats();
+                    int[] labels = b.target().toInts();
+                    for (int i = 0; i < labels.length; i++) {
+                        int sample = validation.samples() == null ? b.indices()[i] : validation.samples()[b.indices()[i]];
+                        predictions.add(new FineTuneResult.Prediction(sample, labels[i],
+                                Arrays.copyOfRange(all, i * classes, (i + 1) * classes)));
+                    }
+                }
+            }
+        }
+        return new FineTuneResult(result, confusion.result(), List.copyOf(predictions), prefix, featureSeconds,
+                (System.nanoTime() - start) / 1e9);
+    }
+}
