@@ -27,10 +27,10 @@ public record ConvGeometry(int batch, int inH, int inW, int inC, int outC, int k
             throw bad(batch, inH, inW, inC, outC, kH, kW, "the kernel with dilation " + dilationH + "x" + dilationW
                     + " is larger than the padded image; use more padding or a larger image");
         }
-        long out = batch * (span(inH, padTop, padBottom, kH, dilationH) / strideH + 1)
-                * (span(inW, padLeft, padRight, kW, dilationW) / strideW + 1) * outC;
-        if ((long) batch * inH * inW * inC > Integer.MAX_VALUE || out > Integer.MAX_VALUE
-                || (long) outC * kH * kW * (inC / groups) > Integer.MAX_VALUE) {
+        double out = (double) batch * (span(inH, padTop, padBottom, kH, dilationH) / strideH + 1)
+                * (span(inW, padLeft, padRight, kW, dilationW) / strideW + 1) * outC; // a product of longs could wrap
+        double weights = (double) outC * kH * kW * (inC / groups);
+        if (Math.max(Math.max((double) batch * inH * inW * inC, out), weights) > Integer.MAX_VALUE) {
             throw bad(batch, inH, inW, inC, outC, kH, kW, "a tensor has more than 2^31 - 1 values; use a smaller batch");
         }
     }

@@ -7,7 +7,7 @@ import java.util.Arrays;
  * part sums into its own copy of C and the copies are added in order, so the bits do not depend on the threads.
  */
 final class LongProduct {
-    private static final int DEPTH = 256;
+    private static final int DEPTH = 128;
     private static final int COLUMNS = 256;
     private static final int TASKS = 32;
     private static final int PART_MIN = 1024;

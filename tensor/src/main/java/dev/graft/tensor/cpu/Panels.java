@@ -9,7 +9,7 @@ import java.util.Arrays;
  */
 final class Panels {
     /** Rows of B that a pass over A uses: a panel of so many rows stays in L1 or L2 while all rows of A go by. */
-    private static final int DEPTH = 320;
+    private static final int DEPTH = 160;
     private static final int TRANSPOSE_BLOCK = 32;
 
     private Panels() {}

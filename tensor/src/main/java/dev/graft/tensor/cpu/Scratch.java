@@ -1,5 +1,6 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.GraftException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -8,8 +9,8 @@ import java.util.List;
  * and threads never wait for each other. A buffer may be read and written by pool workers while its owner waits for them.
  */
 final class Scratch implements AutoCloseable {
-    /** What a thread keeps at most, in floats (64 MB); larger needs are served and given to the garbage collector. */
-    private static final long KEPT_LIMIT = 16L << 20;
+    /** What a thread keeps at most, in floats (128 MB); larger needs are served and given to the garbage collector. */
+    private static final long KEPT_LIMIT = 32L << 20;
     private static final int KEPT_BUFFERS = 12;
 
     private static final ThreadLocal<List<float[]>> FREE = ThreadLocal.withInitial(ArrayList::new);
@@ -24,7 +25,7 @@ final class Scratch implements AutoCloseable {
     /** Takes a buffer of at least {@code floats}; close it in the same thread. */
     static Scratch take(long floats) {
         if (floats > Integer.MAX_VALUE - 64) {
-            throw new OutOfMemoryError("a CPU kernel needs a working buffer of " + floats
+            throw new GraftException("a CPU kernel needs a working buffer of " + floats
                     + " floats, more than a Java array holds; use a smaller batch");
         }
         List<float[]> free = FREE.get();
@@ -39,8 +40,8 @@ final class Scratch implements AutoCloseable {
         if (best >= 0 && free.get(best).length <= Math.max(1 << 16, 8 * floats)) {
             return new Scratch(free.remove(best));
         }
-        return new Scratch(new float[(int) Math.max(1024, floats + (floats >> 3) > Integer.MAX_VALUE - 64 ? floats
-                : floats + (floats >> 3))]);
+        long roomy = Math.max(1024, floats + floats / 8); // fits the next, slightly larger need too
+        return new Scratch(new float[(int) (roomy < 1 << 24 ? roomy : floats)]);
     }
 
     @Override

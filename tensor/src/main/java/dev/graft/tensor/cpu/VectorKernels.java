@@ -2,7 +2,6 @@ package dev.graft.tensor.cpu;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -47,16 +46,36 @@ final class VectorKernels implements MicroKernels {
 
     @Override
     public void dots(int n, int k, float[] a, int ao, float[] b, int bo, int bs, float[] c, int co, boolean accumulate) {
-        int j = 0;
-        for (; j + 4 <= n; j += 4) {
-            dots4(k, a, ao, b, bo + j * bs, bs, c, co + j, accumulate);
-        }
-        for (; j < n; j++) {
-            dot(k, a, ao, b, bo + j * bs, c, co + j, accumulate);
+        float[] sums = new float[4 * L];
+        for (int j = 0; j < n; j += 4) {
+            int count = Math.min(4, n - j);
+            if (count == 4) {
+                dots4(k, a, ao, b, bo + j * bs, bs, sums);
+            } else {
+                for (int i = 0; i < count; i++) {
+                    dot(k, a, ao, b, bo + (j + i) * bs, sums, i * L);
+                }
+            }
+            for (int i = 0; i < count; i++) {
+                float s = total(sums, i * L);
+                for (int q = S.loopBound(k); q < k; q++) {
+                    s += a[ao + q] * b[bo + (j + i) * bs + q];
+                }
+                c[co + j + i] = accumulate ? c[co + j + i] + s : s;
+            }
         }
     }
 
-    private static void dots4(int k, float[] a, int ao, float[] b, int bo, int bs, float[] c, int co, boolean accumulate) {
+    /** Adds the lanes in a fixed order; that of {@code reduceLanes} is not specified and may change as code gets hot. */
+    private static float total(float[] sums, int at) {
+        float s = 0;
+        for (int i = 0; i < L; i++) {
+            s += sums[at + i];
+        }
+        return s;
+    }
+
+    private static void dots4(int k, float[] a, int ao, float[] b, int bo, int bs, float[] sums) {
         FloatVector s0 = FloatVector.zero(S), s1 = s0, s2 = s0, s3 = s0;
         int b1 = bo + bs, b2 = b1 + bs, b3 = b2 + bs;
         int full = S.loopBound(k);
@@ -67,32 +86,19 @@ final class VectorKernels implements MicroKernels {
             s2 = x.fma(FloatVector.fromArray(S, b, b2 + i), s2);
             s3 = x.fma(FloatVector.fromArray(S, b, b3 + i), s3);
         }
-        float r0 = s0.reduceLanes(VectorOperators.ADD), r1 = s1.reduceLanes(VectorOperators.ADD);
-        float r2 = s2.reduceLanes(VectorOperators.ADD), r3 = s3.reduceLanes(VectorOperators.ADD);
-        for (int i = full; i < k; i++) {
-            float x = a[ao + i];
-            r0 += x * b[bo + i];
-            r1 += x * b[b1 + i];
-            r2 += x * b[b2 + i];
-            r3 += x * b[b3 + i];
-        }
-        c[co] = accumulate ? c[co] + r0 : r0;
-        c[co + 1] = accumulate ? c[co + 1] + r1 : r1;
-        c[co + 2] = accumulate ? c[co + 2] + r2 : r2;
-        c[co + 3] = accumulate ? c[co + 3] + r3 : r3;
+        s0.intoArray(sums, 0);
+        s1.intoArray(sums, L);
+        s2.intoArray(sums, 2 * L);
+        s3.intoArray(sums, 3 * L);
     }
 
-    private static void dot(int k, float[] a, int ao, float[] b, int bo, float[] c, int co, boolean accumulate) {
+    private static void dot(int k, float[] a, int ao, float[] b, int bo, float[] sums, int at) {
         FloatVector s = FloatVector.zero(S);
         int full = S.loopBound(k);
         for (int i = 0; i < full; i += L) {
             s = FloatVector.fromArray(S, a, ao + i).fma(FloatVector.fromArray(S, b, bo + i), s);
         }
-        float r = s.reduceLanes(VectorOperators.ADD);
-        for (int i = full; i < k; i++) {
-            r += a[ao + i] * b[bo + i];
-        }
-        c[co] = accumulate ? c[co] + r : r;
+        s.intoArray(sums, at);
     }
 
     @Override

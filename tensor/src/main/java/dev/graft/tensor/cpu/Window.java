@@ -52,7 +52,9 @@ record Window(int inH, int inW, int pixelStride, int channels, int outH, int out
                     Arrays.fill(to, d, d + end - from, 0f);
                 } else {
                     int row = xo + (image * inH + iy) * inW * pixelStride;
-                    if (wholeRows) {
+                    if (wholeRows && left >= 0 && left + kW <= inW) {
+                        System.arraycopy(x, row + left * channels + from, to, d, end - from);
+                    } else if (wholeRows) {
                         span(x, row, left, from, end, to, d);
                     } else {
                         taps(x, row, left, from, end, to, d);

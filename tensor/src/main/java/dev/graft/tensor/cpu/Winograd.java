@@ -14,6 +14,9 @@ final class Winograd {
     private static final int BLOCK = 24;
     private static final long SPACE_FLOATS = 6L << 20;
 
+    /** For those who want the last digit: {@code -Dgraft.winograd=false} sums directly. */
+    private static final boolean ALLOWED = !System.getProperty("graft.winograd", "true").equalsIgnoreCase("false");
+
     private final MicroKernels mk;
     private final int batch, inH, inW, inC, outH, outW, outC, padTop, padLeft;
     private final float[] x, u, y;
@@ -46,7 +49,7 @@ final class Winograd {
 
     /** Whether this is possible and, with the cost of transforming the weights unless they are kept, faster. */
     static boolean pays(ConvGeometry g, boolean backward, boolean keep) {
-        if (g.kH() != 3 || g.kW() != 3 || g.strideH() != 1 || g.strideW() != 1 || g.dilationH() != 1 || g.dilationW() != 1
+        if (!ALLOWED || g.kH() != 3 || g.kW() != 3 || g.strideH() != 1 || g.strideW() != 1 || g.dilationH() != 1 || g.dilationW() != 1
                 || g.groups() != 1 || g.inC() < 16 || g.outC() < 16) {
             return false;
         }
