@@ -97,9 +97,12 @@ class OpCatalogTest {
 
     /** A case whose op refuses its own inputs would test nothing. */
     @Test
-    void theReferenceRunsEveryCaseAndFillsItsOutputs() {
+    void theReferenceRunsEverySmallCaseAndGivesNumbers() {
         Context.inference().withCpu(new ReferenceBackend()).run(() -> {
             for (OpCatalog.Case c : OpCatalog.cases()) {
+                if (c.large()) {
+                    continue;
+                }
                 try (Scope s = Scope.open(c.name())) {
                     for (Tensor out : Dispatcher.run(c.op(), OpCatalog.inputs(c, DType.F32, 1))) {
                         if (!c.special() && out.dtype().isFloat()) {
