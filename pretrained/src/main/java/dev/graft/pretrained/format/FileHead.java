@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Locale;
+import java.util.zip.ZipException;
 
 /** A file's first bytes, from which formats recognise their own; the extension is never looked at. */
 final class FileHead {
@@ -12,6 +14,7 @@ final class FileHead {
 
     final Path file;
     private final byte[] bytes;
+    private List<String> zipNames;
 
     private FileHead(Path file, byte[] bytes) {
         this.file = file;
@@ -40,6 +43,21 @@ final class FileHead {
             }
         }
         return true;
+    }
+
+    /** The names in a zip archive; none when this is no zip archive or its directory is missing. */
+    List<String> zipNames() throws IOException {
+        if (zipNames == null) {
+            zipNames = List.of();
+            if (startsWith('P', 'K')) {
+                try (Archive archive = new Archive(file)) {
+                    zipNames = archive.names();
+                } catch (ZipException e) {
+                    // describe() says so
+                }
+            }
+        }
+        return zipNames;
     }
 
     /** What a file is that no format recognises, with the fix: most are failed downloads. */

@@ -3,8 +3,6 @@ package dev.graft.pretrained.format;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.zip.ZipException;
 
 /** NumPy's .npz: a zip archive of .npy entries, stored or deflated. */
 final class Npz implements WeightFormat {
@@ -17,19 +15,7 @@ final class Npz implements WeightFormat {
 
     @Override
     public boolean recognises(FileHead head) throws IOException {
-        return names(head).stream().anyMatch(n -> n.endsWith(SUFFIX));
-    }
-
-    /** The names in a zip archive; none when {@code head} is no zip archive or its directory is missing. */
-    static List<String> names(FileHead head) throws IOException {
-        if (!head.startsWith('P', 'K')) {
-            return List.of();
-        }
-        try (Archive archive = new Archive(head.file)) {
-            return archive.names();
-        } catch (ZipException e) {
-            return List.of();
-        }
+        return head.zipNames().stream().anyMatch(n -> n.endsWith(SUFFIX));
     }
 
     @Override

@@ -21,7 +21,7 @@ final class TorchZip implements WeightFormat {
 
     @Override
     public boolean recognises(FileHead head) throws IOException {
-        return pickle(Npz.names(head)) != null;
+        return pickle(head.zipNames()) != null;
     }
 
     private static String pickle(List<String> names) {
