@@ -16,7 +16,7 @@ public record LoadPlan(List<Assignment> assignments, LoadReport report) {
     public record Assignment(Target target, WeightEntry source, Transform transform) {
         /** The values in the target's layout, shape and dtype, on the CPU, in the scope that is open. */
         public Tensor read(WeightFile file) {
-            return file.tensor(source.name(), transform, target.dtype());
+            return file.tensor(source.name(), transform, target.shape(), target.dtype());
         }
     }
 }

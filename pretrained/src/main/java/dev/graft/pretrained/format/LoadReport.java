@@ -10,10 +10,14 @@ import java.util.List;
  * What loading a weight file does to a model, as a value; {@link #toString} prints it as a table.
  *
  * @param prefix  what stands before every name in the file, such as {@code state_dict.module.}
+ * @param kept    counters of batches that files from before PyTorch 0.4.1 lack; they keep their values, as in PyTorch
  * @param outside tensors of the file that do not begin with {@code prefix}, such as an optimizer's state
  */
 public record LoadReport(Path file, String format, String prefix, List<Loaded> loaded, List<Missing> missing,
-                         List<Unused> unused, List<Mismatch> mismatched, List<Cast> casts, List<String> outside) {
+                         List<Unused> unused, List<Mismatch> mismatched, List<Cast> casts, List<String> kept,
+                         List<String> outside) {
+    /** How the counter of a batch normalisation is called. */
+    static final String COUNTER = "num_batches_tracked";
     private static final int MAX_ROWS = 20;
 
     public LoadReport {
@@ -22,6 +26,7 @@ public record LoadReport(Path file, String format, String prefix, List<Loaded> l
         unused = List.copyOf(unused);
         mismatched = List.copyOf(mismatched);
         casts = List.copyOf(casts);
+        kept = List.copyOf(kept);
         outside = List.copyOf(outside);
     }
 
@@ -58,10 +63,12 @@ public record LoadReport(Path file, String format, String prefix, List<Loaded> l
 
     /** The counts in one line. */
     public String summary() {
-        int targets = loaded.size() + missing.size() + mismatched.size();
+        int targets = loaded.size() + missing.size() + mismatched.size() + kept.size();
         return file.getFileName() + " (" + format + (prefix.isEmpty() ? "" : ", names under '" + prefix + "'") + "): "
                 + loaded.size() + " of " + targets + " loaded, " + missing.size() + " missing, " + mismatched.size()
-                + " mismatched, " + unused.size() + " unused" + (casts.isEmpty() ? "" : ", " + casts.size() + " cast")
+                + " mismatched, " + unused.size() + " unused" 
+                + (kept.isEmpty() ? "" : ", " + kept.size() + " kept")
+                + (casts.isEmpty() ? "" : ", " + casts.size() + " cast")
                 + (outside.isEmpty() ? "" : ", " + outside.size() + " outside");
     }
 
@@ -71,11 +78,14 @@ public record LoadReport(Path file, String format, String prefix, List<Loaded> l
         List<String[]> rows = new ArrayList<>();
         add(rows, "missing", missing, m -> new String[] {m.target, m.shape + nearest(m.nearest)});
         add(rows, "mismatched", mismatched, m -> new String[] {m.target, m.reason});
-        List<Unused> named = unused.stream().filter(u -> !u.source.endsWith(".num_batches_tracked")).toList();
+        List<Unused> named = unused.stream().filter(u -> !u.source.endsWith(COUNTER)).toList();
         add(rows, "unused", named, u -> new String[] {u.source, u.shape + nearest(u.nearest)});
         if (named.size() < unused.size()) {
-            rows.add(new String[] {"unused", "*.num_batches_tracked",
+            rows.add(new String[] {"unused", "*." + COUNTER,
                     unused.size() - named.size() + " counters of batch normalisations"});
+        }
+        if (!kept.isEmpty()) {
+            rows.add(new String[] {"kept", "*." + COUNTER, kept.size() + " counters that the file does not have"});
         }
         add(rows, "cast", casts, c -> new String[] {c.target, c.from + " to " + c.to});
         add(rows, "outside", outside, o -> new String[] {o, ""});

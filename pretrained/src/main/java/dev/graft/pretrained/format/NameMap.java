@@ -132,6 +132,7 @@ public final class NameMap {
         private final List<LoadReport.Mismatch> mismatched = new ArrayList<>();
         private final List<LoadReport.Cast> casts = new ArrayList<>();
         private final Map<String, Target> missing = new LinkedHashMap<>();
+        private final List<String> kept = new ArrayList<>();
 
         Matching(WeightFile file, String prefix, boolean graftLayout) {
             this.file = file;
@@ -143,7 +144,9 @@ public final class NameMap {
             Set<WeightEntry> used = new HashSet<>();
             wanted.forEach((name, target) -> {
                 WeightEntry e = stored.get(prefix + name);
-                if (e == null) {
+                if (e == null && name.endsWith(LoadReport.COUNTER)) {
+                    kept.add(target.name());
+                } else if (e == null) {
                     missing.put(name, target);
                 } else {
                     used.add(e);
@@ -160,13 +163,15 @@ public final class NameMap {
                 }
             });
             return new LoadPlan(assignments, new LoadReport(file.path(), file.format(), prefix, loaded,
-                    missing(unused.keySet()), unused(unused), mismatched, casts, outside));
+                    missing(unused.keySet()), unused(unused), mismatched, casts, kept, outside));
         }
 
         private void pair(Target t, WeightEntry e) {
             Transform how = transform(t, e, graftLayout);
             var found = how.apply(e.shape());
-            String reason = !found.equals(t.shape()) ? "file " + found + ", model " + t.shape()
+            // A single value is one as [] or as [1]: counters are saved both ways.
+            boolean fits = found.equals(t.shape()) || found.size() == 1 && t.shape().size() == 1;
+            String reason = !fits ? "file " + found + ", model " + t.shape()
                     : !Elements.castable(e.dtype(), t.dtype()) ? "file " + e.dtype() + ", model " + t.dtype() : null;
             if (reason != null) {
                 mismatched.add(new LoadReport.Mismatch(t.name(), e.name(), found, t.shape(), reason));

@@ -153,14 +153,13 @@ public final class WeightFile implements AutoCloseable {
     /** A tensor on the CPU with the stored dtype and shape, in the scope that is open. */
     public Tensor tensor(String name) {
         WeightEntry e = entry(name);
-        return tensor(name, Transform.NONE, e.dtype());
+        return tensor(name, Transform.NONE, e.shape(), e.dtype());
     }
 
-    /** As {@link #tensor(String)}, with the axes that {@code transform} gives and cast to {@code dtype}. */
-    Tensor tensor(String name, Transform transform, DType dtype) {
+    /** As {@link #tensor(String)}, in the order that {@code transform} gives, as {@code shape} and {@code dtype}. */
+    Tensor tensor(String name, Transform transform, Shape shape, DType dtype) {
         StoredTensor stored = transform.apply(stored(name));
-        Object array = convert(name, stored, (data, e) -> Elements.carrier(data, e, dtype));
-        return Tensor.from(dtype, array, transform.apply(stored(name).shape()));
+        return Tensor.from(dtype, convert(name, stored, (data, e) -> Elements.carrier(data, e, dtype)), shape);
     }
 
     /** The elements as float32, from any dtype; float64 is rounded to nearest, bool gives 0 and 1. */

@@ -32,7 +32,7 @@ class FuzzTest {
                 .str("w").op('q', 1).tensor("FloatStorage", "0", 4, 0, new long[] {2, 2}, new long[] {1, 2})
                 .str("n").tensor("LongStorage", "1", 1, 0, new long[] {}, new long[] {})
                 .str("lr").real(0.1).str("steps").op(']', '(').integer(1).integer(1L << 40).op('e').op('u').stop();
-        byte[] protocol0 = PickleBytes.bare().op(0x80, 2).text("(dp0\nS'a'\np1\n(lp2\nI5\naF0.5\naL7L\nasV\\u0041\nI01\ns").stop();
+        byte[] protocol0 = new PickleBytes().text("(dp0\nS'a'\np1\n(lp2\nI5\naF0.5\naL7L\nasV\\u0041\nI01\ns").stop();
         Map<String, byte[]> npz = new LinkedHashMap<>();
         npz.put("a.npy", WeightFiles.npy("<f4", true, "(2, 2)", floats(1, 2, 3, 4)));
         npz.put("b.npy", WeightFiles.npy(">i8", false, "()", longs(77)));

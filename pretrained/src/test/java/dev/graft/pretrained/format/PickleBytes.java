@@ -13,13 +13,6 @@ final class PickleBytes {
         op(0x80, 2);
     }
 
-    /** A pickle without the PROTO opcode. */
-    static PickleBytes bare() {
-        PickleBytes p = new PickleBytes();
-        p.out.reset();
-        return p;
-    }
-
     PickleBytes op(int... bytes) {
         for (int b : bytes) {
             out.write(b);

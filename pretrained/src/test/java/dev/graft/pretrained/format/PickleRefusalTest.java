@@ -59,7 +59,8 @@ class PickleRefusalTest {
         refused(new PickleBytes().op(0x82, 1), "extension registry");
         refused(new PickleBytes().op(0x97), "out-of-band");
         refused(new PickleBytes().op(']', '}', 'b'), "state of a list");
-        refused(new PickleBytes().op('(').str("module").global("torch", "Tensor").str("f.py").str("code").op('t', 'Q'), "pickle");
+        refused(new PickleBytes().op('(').str("module").global("torch", "Tensor").str("f.py").str("code")
+                .op('t', 'Q'), "pickle");
     }
 
     @Test

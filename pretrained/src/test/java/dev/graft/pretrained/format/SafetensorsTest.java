@@ -125,7 +125,8 @@ class SafetensorsTest {
         "\"1\" | shape",
     })
     void shapesMustFitTheBytes(String shape, String word) {
-        refused(safetensors("{\"a\":{\"dtype\":\"F32\",\"shape\":" + shape + ",\"data_offsets\":[0,4]}}", new byte[4]), word);
+        refused(safetensors("{\"a\":{\"dtype\":\"F32\",\"shape\":" + shape + ",\"data_offsets\":[0,4]}}",
+                new byte[4]), word);
     }
 
     @Test

@@ -101,8 +101,8 @@ class TorchFilesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"DoubleStorage,F64,8", "HalfStorage,F16,2", "BFloat16Storage,BF16,2", "CharStorage,I8,1", "ShortStorage,I16,2",
-        "IntStorage,I32,4", "LongStorage,I64,8", "ByteStorage,U8,1", "BoolStorage,BOOL,1"})
+    @CsvSource({"DoubleStorage,F64,8", "HalfStorage,F16,2", "BFloat16Storage,BF16,2", "CharStorage,I8,1",
+        "ShortStorage,I16,2", "IntStorage,I32,4", "LongStorage,I64,8", "ByteStorage,U8,1", "BoolStorage,BOOL,1"})
     void everyStorageClass(String storage, DType dtype, int width) throws IOException {
         byte[] data = new byte[2 * width]; // the second element is the integer 1 or that type's bits for 1
         byte[] one = switch (dtype) {
@@ -147,7 +147,8 @@ class TorchFilesTest {
     @Test
     void bigEndianArchivesAreSwapped() throws IOException {
         Map<String, byte[]> entries = new LinkedHashMap<>();
-        entries.put("m/data.pkl", new PickleBytes().tensor("FloatStorage", "0", 2, 0, new long[] {2}, new long[] {1}).stop());
+        entries.put("m/data.pkl", new PickleBytes()
+                .tensor("FloatStorage", "0", 2, 0, new long[] {2}, new long[] {1}).stop());
         entries.put("m/byteorder", "big".getBytes(StandardCharsets.US_ASCII));
         entries.put("m/data/0", new byte[] {0x3f, (byte) 0x80, 0, 0, (byte) 0xc0, 0, 0, 0});
         try (WeightFile w = open(zip(false, entries))) {
