@@ -66,7 +66,7 @@ public record LoadReport(Path file, String format, String prefix, List<Loaded> l
         int targets = loaded.size() + missing.size() + mismatched.size() + kept.size();
         return file.getFileName() + " (" + format + (prefix.isEmpty() ? "" : ", names under '" + prefix + "'") + "): "
                 + loaded.size() + " of " + targets + " loaded, " + missing.size() + " missing, " + mismatched.size()
-                + " mismatched, " + unused.size() + " unused" 
+                + " mismatched, " + unused.size() + " unused"
                 + (kept.isEmpty() ? "" : ", " + kept.size() + " kept")
                 + (casts.isEmpty() ? "" : ", " + casts.size() + " cast")
                 + (outside.isEmpty() ? "" : ", " + outside.size() + " outside");
