@@ -28,8 +28,9 @@ public final class Embedding extends Module {
         this.vocab = vocab;
         this.dim = dim;
         this.paddingIndex = paddingIndex;
-        weight = parameter("weight", Parameter.Kind.EMBEDDING, paddingIndex == NO_PADDING ? Init.normal(0, 1)
-                : (shape, seed, stream) -> withoutRow(Init.normal(0, 1).make(shape, seed, stream), paddingIndex), vocab, dim);
+        Init normal = Init.normal(0, 1);
+        weight = parameter("weight", Parameter.Kind.EMBEDDING, paddingIndex == NO_PADDING ? normal
+                : (shape, seed, stream) -> withoutRow(normal.make(shape, seed, stream), paddingIndex), vocab, dim);
     }
 
     private static Tensor withoutRow(Tensor table, int row) {

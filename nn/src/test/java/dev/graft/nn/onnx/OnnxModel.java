@@ -11,7 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** An ONNX graph with its weights: the part of ModelProto that single-layer models use (github.com/onnx/onnx, onnx.proto). */
+/** An ONNX graph with its weights: what single-layer models use of ModelProto (github.com/onnx/onnx, onnx.proto). */
 record OnnxModel(List<Node> nodes, Map<String, Tensor> initializers, List<String> inputs, List<String> outputs) {
     /** What a graph uses and Graft has no op for. */
     static final class OutOfScope extends RuntimeException {

@@ -3,6 +3,7 @@ package dev.graft.nn.onnx;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.function.BiConsumer;
 
 /** Protocol Buffers' wire format: a message is a row of (field number, value). For the recorded test cases only. */
@@ -28,7 +29,7 @@ final class Wire {
             while (b.hasRemaining()) {
                 found[n++] = varint(b);
             }
-            return java.util.Arrays.copyOf(found, n);
+            return Arrays.copyOf(found, n);
         }
     }
 
