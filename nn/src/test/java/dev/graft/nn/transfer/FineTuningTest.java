@@ -1,0 +1,237 @@
+package dev.graft.nn.transfer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.nn.ParamSelector;
+import dev.graft.nn.data.DataSplit;
+import dev.graft.nn.data.ImageArrays;
+import dev.graft.nn.data.image.Normalize;
+import dev.graft.nn.data.image.RgbImage;
+import dev.graft.nn.data.image.Transforms;
+import dev.graft.nn.optim.Sgd;
+import dev.graft.nn.train.TrainEvent;
+import dev.graft.nn.train.TrainingCheckpoint;
+import dev.graft.tensor.GraftException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class FineTuningTest {
+    private static final Transforms PLAIN = Transforms.of(Normalize.MINUS_ONE_TO_ONE);
+
+    @TempDir
+    private Path folder;
+
+    /** Noise with a colour cast by class. */
+    private static DataSplit data(int classes, long seed) {
+        return new DataSplit(images(classes, 24, seed), images(classes, 8, seed + 1));
+    }
+
+    private static ImageArrays images(int classes, int perClass, long seed) {
+        Random random = new Random(seed);
+        List<RgbImage> images = new ArrayList<>();
+        int[] labels = new int[classes * perClass];
+        for (int i = 0; i < labels.length; i++) {
+            labels[i] = i % classes;
+            byte[] pixels = new byte[8 * 8 * 3];
+            for (int k = 0; k < pixels.length; k++) {
+                pixels[k] = (byte) (random.nextInt(120) + (k % 3 == labels[i] % 3 ? 100 : 0));
+            }
+            images.add(new RgbImage(8, 8, pixels));
+        }
+        return new ImageArrays(images, labels, Stream.of("red", "green", "blue").limit(classes).toList());
+    }
+
+    private static TinyNetwork pretrained() {
+        TinyNetwork net = new TinyNetwork(7);
+        net.initialize(3);
+        return net;
+    }
+
+    private static Map<String, float[]> values(StagedNetwork net, String patterns) {
+        Map<String, float[]> all = new LinkedHashMap<>();
+        ParamSelector s = ParamSelector.of(patterns);
+        net.parameters().forEach((path, p) -> {
+            if (s.matches(path)) {
+                all.put(path, p.value().toFloats());
+            }
+        });
+        net.buffers().forEach((path, b) -> {
+            if (s.matches(path)) {
+                all.put(path, b.value().toFloats());
+            }
+        });
+        return all;
+    }
+
+    private static boolean same(Map<String, float[]> a, Map<String, float[]> b) {
+        return a.keySet().equals(b.keySet())
+                && a.keySet().stream().allMatch(k -> java.util.Arrays.equals(a.get(k), b.get(k)));
+    }
+
+    private FineTuning tuning(StagedNetwork net, FineTunePlan plan, DataSplit data) {
+        return new FineTuning(net, plan, data, PLAIN, PLAIN).cache(new FeatureCache(folder.resolve("cache"), 1 << 20));
+    }
+
+    @Test
+    void featuresLearnsWithTheHeadAloneAndTheSecondRunFindsTheCache() throws IOException {
+        TinyNetwork net = pretrained();
+        Map<String, float[]> before = values(net, "first,second");
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 30).withRule(new Sgd(0.5)).withBatch(8);
+        FineTuneResult r = tuning(net, plan, data(3, 1)).run();
+        assertThat(r.accuracy()).isGreaterThan(0.85);
+        assertThat(r.cachedStages()).isEqualTo(3);
+        assertThat(same(before, values(net, "first,second"))).as("frozen weights and statistics").isTrue();
+        assertThat(net.classes()).isEqualTo(3);
+        try (Stream<Path> files = Files.list(folder.resolve("cache"))) {
+            assertThat(files).hasSize(2);
+        }
+        TinyNetwork again = pretrained();
+        FineTuneResult cached = tuning(again, plan, data(3, 1)).run();
+        assertThat(same(values(net, "*"), values(again, "*"))).as("the cache changes nothing").isTrue();
+        assertThat(cached.predictions()).hasSameSizeAs(r.predictions());
+    }
+
+    @Test
+    void cachedAndComputedFeaturesGiveTheSameResult() {
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 3).withBatch(8);
+        TinyNetwork cached = pretrained();
+        tuning(cached, plan, data(3, 1)).run();
+        TinyNetwork computed = pretrained();
+        tuning(computed, plan.withCachedFeatures(false), data(3, 1)).run();
+        Map<String, float[]> a = values(cached, "head");
+        Map<String, float[]> b = values(computed, "head");
+        a.forEach((path, v) -> assertThat(b.get(path)).containsExactly(v, org.assertj.core.data.Offset.offset(1e-4f)));
+    }
+
+    @Test
+    void aDamagedCacheFileIsComputedAnew() throws IOException {
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 2).withBatch(8);
+        TinyNetwork first = pretrained();
+        tuning(first, plan, data(3, 1)).run();
+        try (Stream<Path> files = Files.list(folder.resolve("cache"))) {
+            for (Path f : files.toList()) {
+                byte[] b = Files.readAllBytes(f);
+                b[b.length / 2] ^= 1;
+                Files.write(f, b);
+            }
+        }
+        TinyNetwork second = pretrained();
+        tuning(second, plan, data(3, 1)).run();
+        assertThat(same(values(first, "*"), values(second, "*"))).isTrue();
+    }
+
+    @Test
+    void otherWeightsHaveAnotherKey() {
+        DataSplit d = data(3, 1);
+        String key = FeatureKey.of(pretrained(), 3, d.train(), PLAIN);
+        TinyNetwork other = new TinyNetwork(7);
+        other.initialize(4);
+        assertThat(FeatureKey.of(other, 3, d.train(), PLAIN)).isNotEqualTo(key);
+        assertThat(FeatureKey.of(pretrained(), 3, data(3, 9).train(), PLAIN)).isNotEqualTo(key);
+        assertThat(FeatureKey.of(pretrained(), 3, d.train(), Transforms.of(Normalize.IMAGENET))).isNotEqualTo(key);
+        TinyNetwork otherHead = pretrained();
+        otherHead.replaceHead(3);
+        assertThat(FeatureKey.of(otherHead, 3, d.train(), PLAIN)).as("the head does not matter").isEqualTo(key);
+    }
+
+    @Test
+    void finetuneTrainsAllWeightsAndKeepsTheStatistics() {
+        TinyNetwork net = pretrained();
+        Map<String, float[]> weights = values(net, "*.weight,!head");
+        Map<String, float[]> statistics = values(net, "*running_mean,*running_var");
+        tuning(net, FineTunePlan.of(Strategy.FINETUNE, net, 2).withBatch(8), data(3, 1)).run();
+        values(net, "*.weight,!head").forEach((path, v) -> assertThat(v).as(path).isNotEqualTo(weights.get(path)));
+        assertThat(same(statistics, values(net, "*running_mean,*running_var"))).isTrue();
+    }
+
+    @Test
+    void gradualUnfreezesByEpoch() {
+        TinyNetwork net = pretrained();
+        FineTunePlan plan = FineTunePlan.of(Strategy.GRADUAL, net, 6).withBatch(8);
+        Map<Integer, List<String>> trainable = new HashMap<>();
+        Map<Integer, Map<String, float[]>> first = new HashMap<>();
+        tuning(net, plan, data(3, 1)).on(e -> {
+            if (e instanceof TrainEvent.EpochStart s) {
+                trainable.put(s.epoch(), net.parameters().entrySet().stream().filter(p -> p.getValue().trainable())
+                        .map(Map.Entry::getKey).toList());
+                first.put(s.epoch(), values(net, "first"));
+            }
+        }).run();
+        assertThat(trainable.get(0)).containsExactly("head.weight", "head.bias");
+        assertThat(trainable.get(5)).hasSameSizeAs(net.parameters().keySet());
+        int second = plan.unfreezing().getFirst().epoch();
+        assertThat(trainable.get(second)).anyMatch(p -> p.startsWith("second")).noneMatch(p -> p.startsWith("first"));
+        int last = plan.unfreezing().getLast().epoch();
+        assertThat(same(first.get(0), first.get(last))).as("untouched until unfrozen").isTrue();
+        assertThat(same(first.get(0), values(net, "first"))).isFalse();
+    }
+
+    @Test
+    void aResumedRunGivesTheSameBits() {
+        FineTunePlan plan = FineTunePlan.of(Strategy.GRADUAL, pretrained(), 5).withBatch(8).withSeed(11);
+        TinyNetwork whole = pretrained();
+        tuning(whole, plan, data(3, 1)).run();
+
+        Path checkpoints = folder.resolve("checkpoints");
+        TinyNetwork net = pretrained();
+        FineTuning stopped = tuning(net, plan, data(3, 1)).checkpoints(checkpoints);
+        stopped.on(e -> {
+            if (e instanceof TrainEvent.Step s && s.step() == 13) {      // in the middle of an epoch of nine batches
+                stopped.stop();
+            }
+        });
+        assertThat(stopped.run().training().interrupted()).isTrue();
+        TinyNetwork fresh = pretrained();
+        try (TrainingCheckpoint saved = TrainingCheckpoint.latest(checkpoints)) {
+            FineTunePlan read = FineTunePlan.fromJson(saved.plan());
+            assertThat(read).isEqualTo(plan);
+            tuning(fresh, read, data(3, 1)).checkpoints(checkpoints).resume(saved).run();
+        }
+        assertThat(same(values(whole, "*"), values(fresh, "*"))).isTrue();
+    }
+
+    @Test
+    void scratchForgetsThePretrainedWeights() {
+        TinyNetwork net = pretrained();
+        FineTuning t = tuning(net, FineTunePlan.of(Strategy.SCRATCH, net, 1).withSeed(5), data(3, 1));
+        Map<String, float[]> before = values(net, "first.0");
+        t.prepare();
+        assertThat(same(before, values(net, "first.0"))).isFalse();
+        assertThat(net.modules().values()).noneMatch(dev.graft.nn.Module::frozen);
+    }
+
+    @Test
+    void thePlanIsPrintedAsATable() {
+        TinyNetwork net = pretrained();
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 4).withSeed(2);
+        assertThat(plan.describe(net)).contains("plan features: 4 epochs").contains("group").contains("trainable")
+                .contains("frozen: *,!head").contains("computed once per image: the first 3 of 4 stages");
+    }
+
+    @Test
+    void misuseIsOneSentence() {
+        TinyNetwork net = pretrained();
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 1);
+        assertThatThrownBy(() -> tuning(net, plan, data(1, 1))).isInstanceOf(GraftException.class)
+                .hasMessageContaining("one class only");
+        assertThatThrownBy(() -> tuning(net, plan, data(3, 1)).keepHead().run()).isInstanceOf(GraftException.class)
+                .hasMessageContaining("7 outputs").hasMessageContaining("3 classes");
+        assertThatThrownBy(() -> tuning(net, plan.freeze("*"), data(3, 1)).run()).isInstanceOf(GraftException.class)
+                .hasMessageContaining("everything is frozen");
+        assertThatThrownBy(() -> tuning(net, plan.freeze("frist"), data(3, 1)).run()).isInstanceOf(GraftException.class)
+                .hasMessageContaining("'frist' selects no parameter");
+        assertThatThrownBy(() -> plan.unfreezeAt(1, "first")).isInstanceOf(GraftException.class)
+                .hasMessageContaining("below the 1 epochs");
+    }
+}
