@@ -1,10 +1,11 @@
 package dev.graft.nn.train;
 
+import dev.graft.nn.data.image.SampleRandom;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
 import java.util.Arrays;
 import java.util.NoSuchElementException;
-import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /** Rows of two tensors. The last batch of an epoch may be smaller. */
 record TensorBatches(Tensor inputs, Tensor targets, int batchSize, boolean shuffle, long seed) implements Batches {
@@ -28,20 +29,10 @@ record TensorBatches(Tensor inputs, Tensor targets, int batchSize, boolean shuff
         return inputs.dim(0);
     }
 
-    /** The order of an epoch: Fisher and Yates' shuffle by seed and epoch. */
+    /** The order of an epoch: that of a data loader with this seed, so cached features are met as their images would be. */
     int[] order(int epoch) {
-        int[] order = new int[inputs.dim(0)];
-        Arrays.setAll(order, i -> i);
-        if (shuffle) {
-            SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + epoch);
-            for (int i = order.length - 1; i > 0; i--) {
-                int j = random.nextInt(i + 1);
-                int t = order[i];
-                order[i] = order[j];
-                order[j] = t;
-            }
-        }
-        return order;
+        int n = inputs.dim(0);
+        return shuffle ? SampleRandom.of(seed, epoch, -1).permutation(n) : IntStream.range(0, n).toArray();
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.graft.nn.data.DataLoader;
 import dev.graft.nn.data.DataSplit;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.LoaderOptions;
+import dev.graft.nn.data.image.BrokenImageException;
 import dev.graft.nn.data.image.Transforms;
 import dev.graft.nn.loss.CrossEntropy;
 import dev.graft.nn.metric.ConfusionMatrix;
@@ -185,12 +186,7 @@ public final class FineTuning {
         if (prefix == 0) {
             return 0;
         }
-        int[] size = eval.outputSize();
-        long perImage;
-        try (Scope s = Scope.open("probe")) {
-            Tensor one = Tensor.zeros(1, size[0], size[1], eval.channels());
-            perImage = Context.inference().call(() -> net.callStages(one, 0, prefix)).size();
-        }
+        long perImage = featuresPerImage(prefix);
         long images = (long) data.train().size() + data.validation().size();
         long largest = Math.max(data.train().size(), data.validation().size());
         if (4 * perImage * images > Runtime.getRuntime().maxMemory() / 4 || perImage * largest > Integer.MAX_VALUE / 2) {
@@ -199,6 +195,20 @@ public final class FineTuning {
             return 0;
         }
         return prefix;
+    }
+
+    /** Sends the first image that can be read through the first stages. */
+    private long featuresPerImage(int prefix) {
+        Dataset set = data.train();
+        for (int i = 0; i < set.size(); i++) {
+            try (Scope s = Scope.open("probe")) {
+                Tensor one = eval.toTensor(set.image(i));
+                return Context.inference().call(() -> net.callStages(one, 0, prefix)).size();
+            } catch (BrokenImageException e) {
+                LOG.log(Level.DEBUG, "{0} cannot be read", set.name(i));
+            }
+        }
+        throw new GraftException("fine-tuning: none of the " + set.size() + " training images could be read");
     }
 
     /** Batches, and what must be closed behind them. */

@@ -158,7 +158,7 @@ class FineTuningTest {
     @Test
     void gradualUnfreezesByEpoch() {
         TinyNetwork net = pretrained();
-        FineTunePlan plan = FineTunePlan.of(Strategy.GRADUAL, net, 6).withBatch(8);
+        FineTunePlan plan = FineTunePlan.of(Strategy.GRADUAL, net, 6).withBatch(8).restoreBest(false);
         Map<Integer, List<String>> trainable = new HashMap<>();
         Map<Integer, Map<String, float[]>> first = new HashMap<>();
         tuning(net, plan, data(3, 1)).on(e -> {
