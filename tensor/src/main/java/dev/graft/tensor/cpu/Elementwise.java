@@ -149,10 +149,15 @@ final class Elementwise {
         plan.run((out, c, a, b, n) -> select(cond, co + c, sc, x, xo + a, sx, y, yo + b, sy, z, zo + out, n));
     }
 
+    /** Without branches, since a random mask would mispredict every second one. */
     private static void select(byte[] c, int co, int sc, float[] x, int xo, int sx, float[] y, int yo, int sy,
             float[] z, int zo, int n) {
         for (int i = 0; i < n; i++) {
-            z[zo + i] = c[co + i * sc] != 0 ? x[xo + i * sx] : y[yo + i * sy];
+            int k = c[co + i * sc];
+            int all = (k | -k) >> 31; // -1 for any k but 0
+            int a = Float.floatToRawIntBits(x[xo + i * sx]);
+            int b = Float.floatToRawIntBits(y[yo + i * sy]);
+            z[zo + i] = Float.intBitsToFloat(a & all | b & ~all);
         }
     }
 

@@ -64,6 +64,13 @@ final class PlainRowLoops implements RowLoops {
     }
 
     @Override
+    public void scale(float a, float[] x, int xo, int n) {
+        for (int i = 0; i < n; i++) {
+            x[xo + i] *= a;
+        }
+    }
+
+    @Override
     public void subtract(float[] x, int xo, float a, float b, float[] y, int yo, int n) {
         for (int i = 0; i < n; i++) {
             y[yo + i] = x[xo + i] - a - b;

@@ -37,6 +37,9 @@ interface RowLoops {
     /** y = exp(x - max); returns the sum of y. */
     float expSum(float[] x, int xo, float max, float[] y, int yo, int n);
 
+    /** x = a * x. */
+    void scale(float a, float[] x, int xo, int n);
+
     /** y = (x - a) - b. */
     void subtract(float[] x, int xo, float a, float b, float[] y, int yo, int n);
 

@@ -26,7 +26,7 @@ final class ScalarMath {
                 : f.derivative(saved, a));
     }
 
-    /** Error function, relative error below 1e-9, by the polynomials of {@link SimdMath#erf}. */
+    /** Error function, relative error below 1e-9, by the polynomials of {@link SimdUnary#erf}. */
     static double erf(double x) {
         double t = Math.abs(x);
         if (t <= 0.91) {

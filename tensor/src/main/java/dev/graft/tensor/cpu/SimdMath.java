@@ -12,6 +12,11 @@ import jdk.incubator.vector.VectorSpecies;
  * {@link Math} for infinities, NaN and out-of-range arguments. Each reduces its argument to a small interval and
  * evaluates a polynomial there; the coefficients are our own minimax fits (iteratively reweighted least squares on
  * Chebyshev nodes, minimising the relative error of the result).
+ *
+ * <p>C2 inlines methods of ours only while the code inlined so far is below limits that about 40 vector operations
+ * reach (DesiredMethodLimit, NodeCountInliningCutoff), and a vector that crosses a call is boxed, ten times slower. So the
+ * largest call comes last where possible, followed only by the Vector API's own methods, which are always inlined; a
+ * loop that needs two of these functions is cut in two.
  */
 final class SimdMath {
     static final VectorSpecies<Float> S = FloatVector.SPECIES_PREFERRED;
@@ -84,13 +89,6 @@ final class SimdMath {
         return y.blend(0f, x.compare(VectorOperators.LT, EXP_MIN));
     }
 
-    /** exp for arguments from -87 to 88, without the checks. */
-    private static FloatVector expInRange(FloatVector x) {
-        FloatVector t = x.fma(all(LOG2_E), all(ROUND));
-        FloatVector p = expReduced(x, t.sub(ROUND));
-        return p.mul(powerOfTwo(t.reinterpretAsInts().sub(ROUND_BITS)));
-    }
-
     /** exp(x - n ln 2) for |x - n ln 2| <= ln(2) / 2. */
     private static FloatVector expReduced(FloatVector x, FloatVector n) {
         FloatVector r = n.fma(all(-LN2_HIGH), x);
@@ -159,7 +157,8 @@ final class SimdMath {
         FloatVector lost = x.sub(u.sub(1f)).div(u);
         VectorMask<Float> usable = u.compare(VectorOperators.LT, Float.POSITIVE_INFINITY)
                 .and(u.compare(VectorOperators.GT, 0f));
-        return log(u).add(all(0f).blend(lost, usable));
+        lost = all(0f).blend(lost, usable);
+        return log(u).add(lost);
     }
 
     /** sin for |x| up to {@link #TRIG_LIMIT}. */
@@ -200,32 +199,6 @@ final class SimdMath {
 
     static FloatVector sigmoid(FloatVector x) {
         return all(1f).div(exp(x.neg()).add(1f));
-    }
-
-    /** log(1 + exp(x)). */
-    static FloatVector softplus(FloatVector x) {
-        return x.max(0f).add(log1p(exp(x.abs().neg())));
-    }
-
-    /** x + x P(x^2) near 0; 1 - exp(|x| Q(|x|)), which is 1 - erfc, further out. */
-    static FloatVector erf(FloatVector x) {
-        FloatVector s = x.mul(x);
-        FloatVector p = s.fma(all(8.382387750e-5f), all(-8.145596948e-4f));
-        p = p.fma(s, all(5.201286171e-3f));
-        p = p.fma(s, all(-2.685949951e-2f));
-        p = p.fma(s, all(1.128369719e-1f));
-        p = p.fma(s, all(-3.761263490e-1f));
-        p = p.fma(s, all(1.283791661e-1f));
-        FloatVector near = p.fma(x, x);
-        FloatVector t = x.abs().min(4f);
-        FloatVector q = t.fma(all(-1.043311477e-5f), all(3.148581018e-4f));
-        q = q.fma(t, all(-3.610342043e-3f));
-        q = q.fma(t, all(2.369456552e-2f));
-        q = q.fma(t, all(-1.061590463e-1f));
-        q = q.fma(t, all(-6.351980567e-1f));
-        q = q.fma(t, all(-1.128637075f));
-        FloatVector far = copySign(all(1f).sub(expInRange(q.mul(t))), x);
-        return near.blend(far, t.compare(VectorOperators.GT, 0.91f));
     }
 
     /** {@code magnitude}, which is not negative, with the sign of {@code x}. */

@@ -138,6 +138,15 @@ final class SimdRowLoops implements RowLoops {
     }
 
     @Override
+    public void scale(float a, float[] x, int xo, int n) {
+        int whole = S.loopBound(n);
+        for (int i = 0; i < whole; i += L) {
+            load(x, xo + i).mul(a).intoArray(x, xo + i);
+        }
+        PLAIN.scale(a, x, xo + whole, n - whole);
+    }
+
+    @Override
     public void subtract(float[] x, int xo, float a, float b, float[] y, int yo, int n) {
         int whole = S.loopBound(n);
         for (int i = 0; i < whole; i += L) {

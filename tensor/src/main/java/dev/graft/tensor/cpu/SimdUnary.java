@@ -3,10 +3,12 @@ package dev.graft.tensor.cpu;
 import static dev.graft.tensor.cpu.SimdMath.S;
 import static dev.graft.tensor.cpu.SimdMath.all;
 import static jdk.incubator.vector.VectorOperators.GT;
+import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LT;
 
 import dev.graft.tensor.op.UnaryFn;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 
 /**
  * {@link UnaryFn} functions on vectors. One method with one counted loop per function: the shape C2 compiles to tight code
@@ -115,7 +117,7 @@ final class SimdUnary {
         }
     }
 
-    private static void exp(float[] x, int xo, float[] y, int yo, int n) {
+    static void exp(float[] x, int xo, float[] y, int yo, int n) {
         for (int i = 0; i < n; i += L) {
             FloatVector v = load(x, xo + i);
             SimdMath.exp(v).intoArray(y, yo + i);
@@ -203,10 +205,42 @@ final class SimdUnary {
         }
     }
 
-    private static void erf(float[] x, int xo, float[] y, int yo, int n) {
+    /**
+     * v + v P(v^2) near 0; 1 - exp(|v| Q(|v|)), which is 1 - erfc, further out. With only the Vector API's own methods,
+     * since this is near the limits at which C2 stops to inline ours.
+     */
+    static void erf(float[] x, int xo, float[] y, int yo, int n) {
         for (int i = 0; i < n; i += L) {
-            FloatVector v = load(x, xo + i);
-            SimdMath.erf(v).intoArray(y, yo + i);
+            FloatVector v = FloatVector.fromArray(S, x, xo + i);
+            FloatVector s = v.mul(v);
+            FloatVector p = s.fma(FloatVector.broadcast(S, 8.382387750e-5f), FloatVector.broadcast(S, -8.145596948e-4f));
+            p = p.fma(s, FloatVector.broadcast(S, 5.201286171e-3f));
+            p = p.fma(s, FloatVector.broadcast(S, -2.685949951e-2f));
+            p = p.fma(s, FloatVector.broadcast(S, 1.128369719e-1f));
+            p = p.fma(s, FloatVector.broadcast(S, -3.761263490e-1f));
+            p = p.fma(s, FloatVector.broadcast(S, 1.283791661e-1f));
+            FloatVector near = p.fma(v, v);
+            FloatVector t = v.abs().min(4f);
+            FloatVector q = t.fma(FloatVector.broadcast(S, -1.043311477e-5f), FloatVector.broadcast(S, 3.148581018e-4f));
+            q = q.fma(t, FloatVector.broadcast(S, -3.610342043e-3f));
+            q = q.fma(t, FloatVector.broadcast(S, 2.369456552e-2f));
+            q = q.fma(t, FloatVector.broadcast(S, -1.061590463e-1f));
+            q = q.fma(t, FloatVector.broadcast(S, -6.351980567e-1f));
+            q = q.fma(t, FloatVector.broadcast(S, -1.128637075f)).mul(t);
+            FloatVector m = q.fma(FloatVector.broadcast(S, 1.44269504f), FloatVector.broadcast(S, 12582912f)); // exp(q)
+            FloatVector k = m.sub(12582912f);
+            FloatVector r = k.fma(FloatVector.broadcast(S, -0x1.62e4p-1f), q);
+            r = k.fma(FloatVector.broadcast(S, -0x1.7f7d1cp-20f), r);
+            FloatVector e = r.fma(FloatVector.broadcast(S, 1.381459646e-3f), FloatVector.broadcast(S, 8.368717507e-3f));
+            e = e.fma(r, FloatVector.broadcast(S, 4.166838899e-2f));
+            e = e.fma(r, FloatVector.broadcast(S, 1.666652113e-1f));
+            e = e.fma(r, FloatVector.broadcast(S, 4.999999404e-1f));
+            e = e.fma(r.mul(r), r).add(1f);
+            IntVector scale = m.reinterpretAsInts().sub(0x4B400000 - 127).lanewise(LSHL, 23);
+            FloatVector far = e.mul(scale.reinterpretAsFloats()).neg().add(1f);
+            IntVector sign = v.reinterpretAsInts().and(0x80000000);
+            far = far.reinterpretAsInts().or(sign).reinterpretAsFloats();
+            near.blend(far, t.compare(GT, 0.91f)).intoArray(y, yo + i);
         }
     }
 
@@ -252,11 +286,21 @@ final class SimdUnary {
         }
     }
 
+    /** v (1 + erf(v / sqrt(2))) / 2. */
     private static void gelu(float[] x, int xo, float[] y, int yo, int n) {
+        float[] t = new float[n];
+        erfScaled(SQRT_HALF, x, xo, t, n);
         for (int i = 0; i < n; i += L) {
-            FloatVector v = load(x, xo + i);
-            v.mul(0.5f).mul(SimdMath.erf(v.mul(SQRT_HALF)).add(1f)).intoArray(y, yo + i);
+            load(x, xo + i).mul(0.5f).mul(load(t, i).add(1f)).intoArray(y, yo + i);
         }
+    }
+
+    /** t = erf(a x). */
+    static void erfScaled(float a, float[] x, int xo, float[] t, int n) {
+        for (int i = 0; i < n; i += L) {
+            load(x, xo + i).mul(a).intoArray(t, i);
+        }
+        erf(t, 0, t, 0, n);
     }
 
     private static void geluTanh(float[] x, int xo, float[] y, int yo, int n) {
@@ -266,10 +310,20 @@ final class SimdUnary {
         }
     }
 
+    /** max(v, 0) + log1p(exp(-|v|)), function by function through a buffer: one loop would be too much for C2. */
     private static void softplus(float[] x, int xo, float[] y, int yo, int n) {
+        float[] t = new float[n];
         for (int i = 0; i < n; i += L) {
-            FloatVector v = load(x, xo + i);
-            SimdMath.softplus(v).intoArray(y, yo + i);
+            load(x, xo + i).abs().neg().intoArray(t, i);
+        }
+        exp(t, 0, t, 0, n);
+        log1p(t, 0, t, 0, n);
+        addRelu(t, x, xo, y, yo, n);
+    }
+
+    private static void addRelu(float[] t, float[] x, int xo, float[] y, int yo, int n) {
+        for (int i = 0; i < n; i += L) {
+            load(x, xo + i).max(0f).add(load(t, i)).intoArray(y, yo + i);
         }
     }
 

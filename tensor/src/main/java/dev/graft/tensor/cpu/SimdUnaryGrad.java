@@ -42,22 +42,15 @@ final class SimdUnaryGrad {
 
     private static FloatVector silu(FloatVector v) {
         FloatVector s = SimdMath.sigmoid(v);
-        return s.mul(v.mul(all(1f).sub(s)).add(1f));
-    }
-
-    /** Phi(v) + v phi(v) with the normal distribution's Phi and phi. */
-    private static FloatVector gelu(FloatVector v) {
-        FloatVector cdf = SimdMath.erf(v.mul(SQRT_HALF)).add(1f).mul(0.5f);
-        FloatVector pdf = SimdMath.exp(v.mul(v).mul(-0.5f)).mul(INV_SQRT_2PI);
-        return v.fma(pdf, cdf);
+        return s.mul(v.mul(s.neg().add(1f)).add(1f));
     }
 
     private static FloatVector geluTanh(FloatVector v) {
-        FloatVector s = SimdMath.sigmoid(SimdUnary.geluArgument(v));
         float slope = (float) (2 * UnaryFn.GELU_K);
         float curve = (float) (6 * UnaryFn.GELU_K * UnaryFn.GELU_C);
-        FloatVector du = v.mul(v).fma(all(curve), all(slope));
-        return s.add(v.mul(s).mul(all(1f).sub(s)).mul(du));
+        FloatVector du = v.mul(v).fma(all(curve), all(slope)).mul(v);
+        FloatVector s = SimdMath.sigmoid(SimdUnary.geluArgument(v));
+        return s.add(s.mul(s.neg().add(1f)).mul(du));
     }
 
     /** With e = exp(v), n = e (e + 2): n / (n + 2) + v sigmoid(v) 4 (n + 1) / (n + 2)^2. */
@@ -256,11 +249,24 @@ final class SimdUnaryGrad {
         }
     }
 
+    /** Phi(v) + v phi(v), function by function through buffers. */
     private static void gelu(float[] x, int xo, float[] dy, int yo, float[] dx, int zo, int n) {
+        float[] e = new float[n];
+        float[] p = new float[n];
+        for (int i = 0; i < n; i += L) {
+            FloatVector s = load(x, xo + i);
+            s.mul(s).mul(-0.5f).intoArray(p, i);
+        }
+        SimdUnary.exp(p, 0, p, 0, n);
+        SimdUnary.erfScaled(SQRT_HALF, x, xo, e, n);
+        geluSlope(e, p, x, xo, dy, yo, dx, zo, n);
+    }
+
+    private static void geluSlope(float[] e, float[] p, float[] x, int xo, float[] dy, int yo, float[] dx, int zo, int n) {
         for (int i = 0; i < n; i += L) {
             FloatVector s = load(x, xo + i);
             FloatVector g = load(dy, yo + i);
-            g.mul(gelu(s)).intoArray(dx, zo + i);
+            load(p, i).mul(INV_SQRT_2PI).mul(s).add(load(e, i).add(1f).mul(0.5f)).mul(g).intoArray(dx, zo + i);
         }
     }
 

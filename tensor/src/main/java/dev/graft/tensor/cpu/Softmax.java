@@ -30,10 +30,7 @@ final class Softmax {
         if (log) {
             loops.subtract(x, xo, max, (float) Math.log(sum), y, yo, n);
         } else {
-            float inverse = 1 / sum;
-            for (int i = 0; i < n; i++) {
-                y[yo + i] *= inverse;
-            }
+            loops.scale(1 / sum, y, yo, n);
         }
     }
 
