@@ -85,6 +85,8 @@ public final class Convolution {
         } else if (g.pointwise()) {
             Gemm.multiply(true, false, g.outC(), g.inC(), g.batch() * g.inH() * g.inW(), dy, dyo, g.outC(), x, xo, g.inC(),
                     dw, dwo, g.inC(), false);
+        } else if (WinogradWeightGradient.pays(g)) {
+            WinogradWeightGradient.run(mk, g, x, xo, dy, dyo, dw, dwo);
         } else {
             DirectConvolution.backwardWeights(mk, g, x, xo, dy, dyo, dw, dwo);
         }

@@ -46,6 +46,12 @@ interface MicroKernels {
     void winogradOutput(float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs, int rows, int cols,
             float[] t);
 
+    /** Adjoint of the output transform, A dy A': 4x4 pixels to 36 values, otherwise as {@link #winogradInput}. */
+    void winogradOutputGradient(float[] dy, int dyo, int rs, int cs, int channels, float[] v, int vo, int vs, float[] t);
+
+    /** Adjoint of the weight transform, G'uG, for {@code n} neighbouring weights: 36 values to 9 taps. */
+    void winogradWeightGradient(float[] u, int uo, int us, int n, float[] dw, int dwo, int dws, float[] t);
+
     /**
      * Depthwise convolution of a row of pixels: y[yo + p*ys + c] = sum over t of x[xo + offsets[t] + p*xs + c] *
      * w[wo + t*ws + c], for p below {@code pixels} and c below {@code channels}.

@@ -164,6 +164,59 @@ final class PlainKernels implements MicroKernels {
     }
 
     @Override
+    public void winogradOutputGradient(float[] dy, int dyo, int rs, int cs, int channels, float[] v, int vo, int vs,
+            float[] t) {
+        for (int from = 0; from < channels; from += LANES) {
+            int n = Math.min(LANES, channels - from);
+            for (int j = 0; j < 4; j++) {
+                outputGradient(n, dy, dyo + from + j * cs, rs, t, j * LANES, 4 * LANES);
+            }
+            for (int i = 0; i < 6; i++) {
+                outputGradient(n, t, 4 * i * LANES, LANES, v, vo + from + 6 * i * vs, vs);
+            }
+        }
+    }
+
+    private static void outputGradient(int n, float[] a, int ao, int as, float[] r, int ro, int rs) {
+        for (int c = 0; c < n; c++) {
+            int p = ao + c;
+            int q = ro + c;
+            float d0 = a[p], d1 = a[p + as], d2 = a[p + 2 * as], d3 = a[p + 3 * as];
+            r[q] = d0;
+            r[q + rs] = d0 + d2 + (d1 + d3);
+            r[q + 2 * rs] = d0 + d2 - (d1 + d3);
+            r[q + 3 * rs] = d0 + 4 * d2 + (2 * d1 + 8 * d3);
+            r[q + 4 * rs] = d0 + 4 * d2 - (2 * d1 + 8 * d3);
+            r[q + 5 * rs] = d3;
+        }
+    }
+
+    @Override
+    public void winogradWeightGradient(float[] u, int uo, int us, int n, float[] dw, int dwo, int dws, float[] t) {
+        for (int from = 0; from < n; from += LANES) {
+            int count = Math.min(LANES, n - from);
+            for (int j = 0; j < 6; j++) {
+                weightGradient(count, u, uo + from + j * us, 6 * us, t, j * LANES, 6 * LANES);
+            }
+            for (int i = 0; i < 3; i++) {
+                weightGradient(count, t, 6 * i * LANES, LANES, dw, dwo + from + 3 * i * dws, dws);
+            }
+        }
+    }
+
+    private static void weightGradient(int n, float[] a, int ao, int as, float[] r, int ro, int rs) {
+        for (int c = 0; c < n; c++) {
+            int p = ao + c;
+            int q = ro + c;
+            float u1 = a[p + as], u2 = a[p + 2 * as], u3 = a[p + 3 * as], u4 = a[p + 4 * as];
+            float near = (u1 + u2) * (1f / 6);
+            r[q] = 0.25f * a[p] - near + (u3 + u4) * (1f / 24);
+            r[q + rs] = (u2 - u1) * (1f / 6) + (u3 - u4) * (1f / 12);
+            r[q + 2 * rs] = (u3 + u4) * (1f / 6) - near + a[p + 5 * as];
+        }
+    }
+
+    @Override
     public void depthwise(int taps, int[] offsets, float[] x, int xo, int xs, float[] w, int wo, int ws,
             float[] y, int yo, int ys, int pixels, int channels) {
         for (int p = 0; p < pixels; p++) {

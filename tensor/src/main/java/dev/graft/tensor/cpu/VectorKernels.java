@@ -139,6 +139,31 @@ final class VectorKernels implements MicroKernels {
     }
 
     @Override
+    public void winogradOutputGradient(float[] dy, int dyo, int rs, int cs, int channels, float[] v, int vo, int vs,
+            float[] t) {
+        if (channels < L) {
+            plain.winogradOutputGradient(dy, dyo, rs, cs, channels, v, vo, vs, t);
+            return;
+        }
+        for (int c = 0; c < channels; c += L) {
+            int at = Math.min(c, channels - L);
+            WinogradVectors.outputGradient(dy, dyo + at, rs, cs, v, vo + at, vs, t);
+        }
+    }
+
+    @Override
+    public void winogradWeightGradient(float[] u, int uo, int us, int n, float[] dw, int dwo, int dws, float[] t) {
+        if (n < L) {
+            plain.winogradWeightGradient(u, uo, us, n, dw, dwo, dws, t);
+            return;
+        }
+        for (int c = 0; c < n; c += L) {
+            int at = Math.min(c, n - L);
+            WinogradVectors.weightGradient(u, uo + at, us, dw, dwo + at, dws, t);
+        }
+    }
+
+    @Override
     public void depthwise(int taps, int[] offsets, float[] x, int xo, int xs, float[] w, int wo, int ws,
             float[] y, int yo, int ys, int pixels, int channels) {
         if (channels < L) {

@@ -1,7 +1,5 @@
 package dev.graft.tensor.cpu;
 
-import java.util.Arrays;
-
 /**
  * Winograd convolution F(4x4,3x3) for stride 1 (Lavin and Gray, 2015): a tile of 4x4 results takes 36 products per pair
  * of channels instead of 144. The products of a position of the 6x6 tile, over all tiles and channels, are a matrix
@@ -18,39 +16,33 @@ final class Winograd {
     private static final boolean ALLOWED = !System.getProperty("graft.winograd", "true").equalsIgnoreCase("false");
 
     private final MicroKernels mk;
-    private final int batch, inH, inW, inC, outH, outW, outC, padTop, padLeft;
+    private final WinogradTiles tiles;
+    private final int inC, outH, outW, outC, size;
     private final float[] x, u, y;
     private final int xo, yo;
     private final Epilogue epilogue;
-    private final int tilesDown, tilesAcross, size;
 
     private Winograd(MicroKernels mk, int batch, int inH, int inW, int inC, int outH, int outW, int outC, int padTop,
             int padLeft, float[] x, int xo, float[] u, float[] y, int yo, Epilogue epilogue) {
         this.mk = mk;
-        this.batch = batch;
-        this.inH = inH;
-        this.inW = inW;
         this.inC = inC;
         this.outH = outH;
         this.outW = outW;
         this.outC = outC;
-        this.padTop = padTop;
-        this.padLeft = padLeft;
         this.x = x;
         this.xo = xo;
         this.u = u;
         this.y = y;
         this.yo = yo;
         this.epilogue = epilogue;
-        tilesDown = (outH + 3) / 4;
-        tilesAcross = (outW + 3) / 4;
+        tiles = new WinogradTiles(batch, inH, inW, inC, (outH + 3) / 4, (outW + 3) / 4, 6, padTop, padLeft);
         size = (int) Panels.size(mk, inC, outC);
     }
 
     /** Whether this is possible and, with the cost of transforming the weights unless they are kept, faster. */
     static boolean pays(ConvGeometry g, boolean backward, boolean keep) {
-        if (!ALLOWED || g.kH() != 3 || g.kW() != 3 || g.strideH() != 1 || g.strideW() != 1 || g.dilationH() != 1 || g.dilationW() != 1
-                || g.groups() != 1 || g.inC() < 16 || g.outC() < 16) {
+        if (!ALLOWED || g.kH() != 3 || g.kW() != 3 || g.strideH() != 1 || g.strideW() != 1
+                || g.dilationH() != 1 || g.dilationW() != 1 || g.groups() != 1 || g.inC() < 16 || g.outC() < 16) {
             return false;
         }
         int h = backward ? g.inH() : g.outH();
@@ -92,21 +84,26 @@ final class Winograd {
     }
 
     private void run() {
-        int tiles = batch * tilesDown * tilesAcross;
-        if (tiles >= FEW_TILES && inC * outC <= SMALL_WEIGHTS) {
-            WorkerPool.shared().ranges(tiles, tiles >= 16 * BLOCK ? BLOCK : BLOCK / 2, this::block);
+        int count = tiles.count();
+        if (count >= FEW_TILES && inC * outC <= SMALL_WEIGHTS) {
+            WorkerPool.shared().ranges(count, count >= 16 * BLOCK ? BLOCK : BLOCK / 2, this::block);
             return;
         }
-        int most = Math.clamp(SPACE_FLOATS / 36 / (inC + outC), FEW_TILES, tiles + FEW_TILES);
-        int rounds = (tiles + most - 1) / most;
-        int per = (tiles + rounds - 1) / rounds;
-        for (int from = 0; from < tiles; from += per) {
-            positions(from, Math.min(tiles, from + per));
+        int per = round(count, SPACE_FLOATS / 36 / (inC + outC));
+        for (int from = 0; from < count; from += per) {
+            positions(from, Math.min(count, from + per));
         }
     }
 
+    /** Tiles that are in work at a time when all threads share the positions: bounded memory, equal rounds. */
+    static int round(int tiles, long fit) {
+        int most = Math.clamp(fit, FEW_TILES, tiles + FEW_TILES);
+        int rounds = Math.max(1, (tiles + most - 1) / most);
+        return (tiles + rounds - 1) / rounds;
+    }
+
     /** Stride between positions; the extra line keeps the 36 values of a channel from sharing cache sets. */
-    private static int stride(int tiles, int channels) {
+    static int stride(int tiles, int channels) {
         return tiles * channels + 16;
     }
 
@@ -145,40 +142,18 @@ final class Winograd {
     }
 
     private void input(int from, int to, float[] v, int vo, int vs) {
-        try (Scratch patch = Scratch.take(36L * inC); Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
-            for (int tile = from; tile < to; tile++) {
-                int image = tile / (tilesDown * tilesAcross);
-                int iy = tile / tilesAcross % tilesDown * 4 - padTop;
-                int ix = tile % tilesAcross * 4 - padLeft;
-                int at = vo + (tile - from) * inC;
-                int origin = xo + ((image * inH + iy) * inW + ix) * inC;
-                if (iy >= 0 && ix >= 0 && iy + 6 <= inH && ix + 6 <= inW) {
-                    mk.winogradInput(x, origin, inW * inC, inC, inC, v, at, vs, t.data);
-                } else {
-                    int lo = Math.clamp(-ix, 0, 6) * inC;
-                    int hi = Math.max(lo, Math.clamp(inW - ix, 0, 6) * inC);
-                    for (int r = 0; r < 6; r++) {
-                        int row = r * 6 * inC;
-                        if (iy + r < 0 || iy + r >= inH || lo == hi) {
-                            Arrays.fill(patch.data, row, row + 6 * inC, 0f);
-                            continue;
-                        }
-                        Arrays.fill(patch.data, row, row + lo, 0f);
-                        System.arraycopy(x, origin + r * inW * inC + lo, patch.data, row + lo, hi - lo);
-                        Arrays.fill(patch.data, row + hi, row + 6 * inC, 0f);
-                    }
-                    mk.winogradInput(patch.data, 0, 6 * inC, inC, inC, v, at, vs, t.data);
-                }
-            }
+        try (Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
+            tiles.visit(from, to, x, xo, (tile, d, at, rs, cs) ->
+                    mk.winogradInput(d, at, rs, cs, inC, v, vo + (tile - from) * inC, vs, t.data));
         }
     }
 
     private void output(int from, int to, float[] m, int mo, int ms) {
         try (Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
             for (int tile = from; tile < to; tile++) {
-                int image = tile / (tilesDown * tilesAcross);
-                int oy = tile / tilesAcross % tilesDown * 4;
-                int ox = tile % tilesAcross * 4;
+                int image = tile / (tiles.down() * tiles.across());
+                int oy = tile / tiles.across() % tiles.down() * 4;
+                int ox = tile % tiles.across() * 4;
                 int rows = Math.min(4, outH - oy);
                 int cols = Math.min(4, outW - ox);
                 int pixel = (image * outH + oy) * outW + ox;

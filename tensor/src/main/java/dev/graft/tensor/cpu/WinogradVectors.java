@@ -97,4 +97,51 @@ final class WinogradVectors {
             s12.add(s34.mul(8f)).add(m5).intoArray(r, ro + 3 * rs);
         }
     }
+
+    static void outputGradient(float[] dy, int dyo, int rs, int cs, float[] v, int vo, int vs, float[] t) {
+        for (int j = 0; j < 4; j++) {
+            outputGradient(dy, dyo + j * cs, rs, t, j * L, 4 * L);
+        }
+        for (int i = 0; i < 6; i++) {
+            outputGradient(t, 4 * i * L, L, v, vo + 6 * i * vs, vs);
+        }
+    }
+
+    private static void outputGradient(float[] a, int ao, int as, float[] r, int ro, int rs) {
+        FloatVector d0 = FloatVector.fromArray(S, a, ao);
+        FloatVector d1 = FloatVector.fromArray(S, a, ao + as);
+        FloatVector d2 = FloatVector.fromArray(S, a, ao + 2 * as);
+        FloatVector d3 = FloatVector.fromArray(S, a, ao + 3 * as);
+        FloatVector even = d0.add(d2);
+        FloatVector odd = d1.add(d3);
+        FloatVector even2 = d2.mul(4f).add(d0);
+        FloatVector odd2 = d3.mul(8f).add(d1.mul(2f));
+        d0.intoArray(r, ro);
+        even.add(odd).intoArray(r, ro + rs);
+        even.sub(odd).intoArray(r, ro + 2 * rs);
+        even2.add(odd2).intoArray(r, ro + 3 * rs);
+        even2.sub(odd2).intoArray(r, ro + 4 * rs);
+        d3.intoArray(r, ro + 5 * rs);
+    }
+
+    static void weightGradient(float[] u, int uo, int us, float[] dw, int dwo, int dws, float[] t) {
+        for (int j = 0; j < 6; j++) {
+            weightGradient(u, uo + j * us, 6 * us, t, j * L, 6 * L);
+        }
+        for (int i = 0; i < 3; i++) {
+            weightGradient(t, 6 * i * L, L, dw, dwo + 3 * i * dws, dws);
+        }
+    }
+
+    private static void weightGradient(float[] a, int ao, int as, float[] r, int ro, int rs) {
+        FloatVector u1 = FloatVector.fromArray(S, a, ao + as);
+        FloatVector u2 = FloatVector.fromArray(S, a, ao + 2 * as);
+        FloatVector u3 = FloatVector.fromArray(S, a, ao + 3 * as);
+        FloatVector u4 = FloatVector.fromArray(S, a, ao + 4 * as);
+        FloatVector near = u1.add(u2).mul(1f / 6);
+        FloatVector far = u3.add(u4);
+        FloatVector.fromArray(S, a, ao).mul(0.25f).sub(near).add(far.mul(1f / 24)).intoArray(r, ro);
+        u2.sub(u1).mul(1f / 6).add(u3.sub(u4).mul(1f / 12)).intoArray(r, ro + rs);
+        far.mul(1f / 6).sub(near).add(FloatVector.fromArray(S, a, ao + 5 * as)).intoArray(r, ro + 2 * rs);
+    }
 }
