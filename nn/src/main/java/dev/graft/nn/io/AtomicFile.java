@@ -12,11 +12,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Writes a file so that its name shows the old content or the whole new one, never a part: a temporary file beside it is
  * written, forced to the disk and renamed. A program killed in between leaves the old file and a stray {@code *.part},
- * which the next write of that name removes.
+ * which the next write of that name, or of one that differs in its numbers only, removes.
  */
 public final class AtomicFile {
     private AtomicFile() {}
@@ -48,9 +50,8 @@ public final class AtomicFile {
             forceFolder(target.getParent());
         } catch (IOException e) {
             discard(part);
-            throw new GraftException(file + " could not be written: " + reason(e) + ": free some disk space or choose another"
-                    + " folder; " + (Files.exists(target) ? "the file that was there is unchanged" : "nothing was left there"),
-                    e);
+            throw new GraftException(file + " could not be written: " + reason(e) + ": free some disk space or choose"
+                    + " another folder" + (Files.exists(target) ? "; the file that was there is unchanged" : ""), e);
         } catch (RuntimeException | Error e) {
             discard(part);
             throw e;
@@ -85,20 +86,17 @@ public final class AtomicFile {
     }
 
     private static void removeParts(Path target) throws IOException {
-        String name = target.getFileName() + ".";
-        try (DirectoryStream<Path> all = Files.newDirectoryStream(target.getParent(), p -> {
-            String n = p.getFileName().toString();
-            return n.startsWith(name) && n.substring(name.length()).matches("\\d+\\.part") && !running(n, name.length());
-        })) {
+        Pattern name = Pattern.compile(Pattern.compile("\\d+|\\D+").matcher(target.getFileName().toString())
+                .replaceAll(m -> Matcher.quoteReplacement(Character.isDigit(m.group().charAt(0)) ? "\\d+"
+                        : Pattern.quote(m.group()))) + "\\.(\\d{1,17})\\.part");
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(target.getParent())) {
             for (Path p : all) {
-                Files.deleteIfExists(p);
+                Matcher m = name.matcher(p.getFileName().toString());
+                if (m.matches() && ProcessHandle.of(Long.parseLong(m.group(1))).isEmpty()) {
+                    Files.deleteIfExists(p);
+                }
             }
         }
-    }
-
-    private static boolean running(String part, int from) {
-        String pid = part.substring(from, part.length() - ".part".length());
-        return pid.length() < 18 && ProcessHandle.of(Long.parseLong(pid)).isPresent();
     }
 
     private static void discard(Path part) {

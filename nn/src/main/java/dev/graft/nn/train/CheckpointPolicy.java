@@ -14,8 +14,8 @@ import java.nio.file.Path;
 public record CheckpointPolicy(Path folder, int everyEpochs, int everySteps, int keep) {
     public CheckpointPolicy {
         if (folder == null || everyEpochs < 0 || everySteps < 0 || keep < 1) {
-            throw new GraftException("checkpoints: a folder, counts from 0 on and at least 1 to keep are needed, got " + folder
-                    + ", every " + everyEpochs + " epochs, every " + everySteps + " steps, keep " + keep);
+            throw new GraftException("checkpoints: a folder, counts from 0 on and at least 1 to keep are needed, got "
+                    + folder + ", every " + everyEpochs + " epochs, every " + everySteps + " steps, keep " + keep);
         }
     }
 

@@ -11,8 +11,8 @@ import dev.graft.tensor.GraftException;
 public record EarlyStopping(Monitor monitor, int patience, double minDelta, boolean restoreBest) {
     public EarlyStopping {
         if (monitor == null || patience < 1 || !(minDelta >= 0)) {
-            throw new GraftException("early stopping: a monitor, a patience of at least 1 and a minDelta from 0 on are needed,"
-                    + " got " + monitor + ", " + patience + " and " + minDelta);
+            throw new GraftException("early stopping: a monitor, a patience of at least 1 and a minDelta from 0 on are"
+                    + " needed, got " + monitor + ", " + patience + " and " + minDelta);
         }
     }
 

@@ -39,8 +39,8 @@ public record HistoryRow(int epoch, double trainLoss, double trainAccuracy, doub
     @Override
     public String toString() {
         StringBuilder s = new StringBuilder("epoch " + (epoch + 1));
-        values().forEach((name, v) -> s.append(String.format(Locale.ROOT, name.endsWith("accuracy") ? ", %s %.4f" : ", %s %.5g",
-                name.replace('_', ' '), v)));
+        values().forEach((name, v) -> s.append(String.format(Locale.ROOT,
+                name.endsWith("accuracy") ? ", %s %.4f" : ", %s %.5g", name.replace('_', ' '), v)));
         lr.forEach((name, v) -> s.append(String.format(Locale.ROOT, ", lr %s %.3g", name, v)));
         return s + String.format(Locale.ROOT, ", %.1f s, %.0f samples/s", seconds, samplesPerSecond);
     }

@@ -21,8 +21,8 @@ public record TrainOptions(int epochs, long seed, Schedule schedule, GradientCli
                            EarlyStopping earlyStopping, CheckpointPolicy checkpoints, boolean progress, String plan) {
     public TrainOptions {
         if (epochs < 0 || accumulate < 1 || schedule == null || plan == null) {
-            throw new GraftException("training: epochs from 0 on, at least 1 batch per step, a schedule and a plan are needed,"
-                    + " got " + epochs + " epochs, " + accumulate + " batches, schedule " + schedule + ", plan " + plan);
+            throw new GraftException("training: epochs from 0 on, at least 1 batch per step, a schedule and a plan are"
+                    + " needed, got " + epochs + " epochs, " + accumulate + " batches, schedule " + schedule + ", plan " + plan);
         }
     }
 

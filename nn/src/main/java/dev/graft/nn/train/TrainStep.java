@@ -72,7 +72,8 @@ final class TrainStep {
             }
         }
         if (done == 0) {
-            throw new GraftException("training: the data gave fewer batches than it announced: count() and the cursor disagree");
+            throw new GraftException("training: the data gave fewer batches than it announced: count() and the cursor"
+                    + " disagree");
         }
         ParamGradients mean = sum == null ? gradients : sum.mean();
         optimizer.step(clip == null ? mean : clip.apply(mean), factors);

@@ -153,15 +153,16 @@ public final class Trainer {
 
     private void begin(Batches train) {
         if (used) {
-            throw new GraftException("training: this trainer has been used: make a new one, and resume it from a checkpoint");
+            throw new GraftException("training: this trainer has been used: make a new one, and resume it from a"
+                    + " checkpoint");
         }
         used = true;
         if (train.count() < 1) {
             throw new GraftException("training: the data is empty: give at least one batch");
         }
         if (resumed != null && resumed.batchCount() != train.count()) {
-            throw new GraftException("training: the checkpoint was saved with " + resumed.batchCount() + " batches per epoch, the"
-                    + " data now gives " + train.count() + ": resume with the same data and batch size");
+            throw new GraftException("training: the checkpoint was saved with " + resumed.batchCount() + " batches per epoch,"
+                    + " the data now gives " + train.count() + ": resume with the same data and batch size");
         }
     }
 
@@ -251,8 +252,8 @@ public final class Trainer {
 
     private HistoryRow row(Evaluation e, Map<String, Double> lr) {
         double nan = Double.NaN;
-        return new HistoryRow(epoch, tally.loss(), tally.accuracy(), e == null ? nan : e.loss(), e == null ? nan : e.accuracy(),
-                e == null ? Map.of() : e.metrics(), lr, tally.samples(), trainSeconds + (e == null ? 0 : e.seconds()),
+        return new HistoryRow(epoch, tally.loss(), tally.accuracy(), e == null ? nan : e.loss(),
+                e == null ? nan : e.accuracy(), e == null ? Map.of() : e.metrics(), lr, tally.samples(), trainSeconds + (e == null ? 0 : e.seconds()),
                 tally.samples() / trainSeconds);
     }
 
@@ -291,8 +292,8 @@ public final class Trainer {
         model.parameters().forEach((path, p) -> {
             try (Scope scope = Scope.open("check")) {
                 if (p.trainable() && !Double.isFinite(p.value().sum().item())) {
-                    throw new GraftException("training stopped after step " + step + ": " + path + " has become NaN or infinite"
-                            + ", no checkpoint was written; likely fixes: a smaller learning rate, a warm-up, or gradient"
+                    throw new GraftException("training stopped after step " + step + ": " + path + " has become NaN or"
+                            + " infinite, no checkpoint was written; likely fixes: a smaller learning rate, a warm-up, or gradient"
                             + " clipping");
                 }
             }

@@ -58,6 +58,9 @@ public final class TrainingCheckpoint implements AutoCloseable {
             TensorFile.write(file, all, Map.of(STATE, JSON.writeValueAsString(state)));
         } catch (JsonProcessingException e) {
             throw new GraftException("checkpoint: the training state could not be turned into JSON: " + e.getMessage(), e);
+        } catch (GraftException e) {
+            throw new GraftException(e.getMessage()
+                    + find(folder).map(p -> "; the run can be resumed from " + p).orElse(""), e);
         }
         List<Path> old = list(folder).stream().filter(p -> step(p) < state.step()).toList();
         for (Path p : old.subList(Math.min(old.size(), keep - 1), old.size())) {
@@ -133,8 +136,8 @@ public final class TrainingCheckpoint implements AutoCloseable {
                 throw new GraftException(folder + " could not be listed: " + e.getMessage(), e);
             }
         }
-        return found.stream().filter(p -> step(p) >= 0).sorted(Comparator.comparingLong(TrainingCheckpoint::step).reversed())
-                .toList();
+        return found.stream().filter(p -> step(p) >= 0 && Files.isRegularFile(p))
+                .sorted(Comparator.comparingLong(TrainingCheckpoint::step).reversed()).toList();
     }
 
     private static long step(Path p) {

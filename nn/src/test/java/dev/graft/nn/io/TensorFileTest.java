@@ -93,7 +93,7 @@ class TensorFileTest {
             Files.write(file, Arrays.copyOf(good, random.nextInt(good.length)));
             assertThatThrownBy(() -> TensorFile.read(file)).isInstanceOf(GraftException.class);
         }
-        assertThat(Memory.report().live()).isEqualTo(live);
+        assertThat(Memory.report().live()).isLessThanOrEqualTo(live);     // less if garbage of other tests went
         Files.write(file, Arrays.copyOf(good, good.length + 1));
         assertThatThrownBy(() -> TensorFile.read(file)).hasMessageContaining("1 bytes follow its last tensor");
         assertThatThrownBy(() -> TensorFile.read(dir.resolve("none"))).hasMessageContaining("does not exist");
@@ -116,6 +116,7 @@ class TensorFileTest {
     void aFailedWriteLeavesTheOldFile() throws IOException {
         byte[] before = Files.readAllBytes(file);
         Path stray = Files.writeString(dir.resolve("a/b.safetensors.999999999999.part"), "of a killed program");
+        Path other = Files.writeString(dir.resolve("a/c.safetensors.999999999999.part"), "of another name");
         assertThatThrownBy(() -> AtomicFile.write(file, out -> {
             out.write(ByteBuffer.wrap(new byte[100]));
             throw new IOException("No space left on device");
@@ -124,8 +125,12 @@ class TensorFileTest {
         assertThat(Files.readAllBytes(file)).isEqualTo(before);
         assertThat(stray).doesNotExist();
         try (var all = Files.list(file.getParent())) {
-            assertThat(all).containsExactly(file);
+            assertThat(all).containsExactlyInAnyOrder(file, other);
         }
+        Path numbered = Files.writeString(dir.resolve("a/step-7.txt.999999999999.part"), "of an earlier step");
+        AtomicFile.writeText(dir.resolve("a/step-12.txt"), "whole");
+        assertThat(numbered).doesNotExist();
+        assertThat(dir.resolve("a/step-12.txt")).hasContent("whole");
         Path under = file.resolve("x");
         assertThatThrownBy(() -> AtomicFile.writeText(under, "a file is no folder")).isInstanceOf(GraftException.class);
     }

@@ -192,10 +192,10 @@ class OptimizerTest {
         for (int i = 0; i < 20; i++) {
             step(m, o);
         }
-        assertThat(Memory.report().live()).isEqualTo(live);
+        assertThat(Memory.report().live()).isLessThanOrEqualTo(live);     // less if garbage of other tests went
         o.close();
         m.close();
-        assertThat(Memory.report().live()).isEqualTo(start);
+        assertThat(Memory.report().live()).isLessThanOrEqualTo(start);
         assertThat(List.copyOf(o.state().tensors().keySet())).isEmpty();
     }
 }

@@ -103,7 +103,8 @@ class ScheduleTest {
         for (GradientClip c : List.of(new GradientClip.ByNorm(1), new GradientClip.ByValue(2))) {
             assertThat(json.readValue(json.writeValueAsString(c), GradientClip.class)).isEqualTo(c);
         }
-        ParamGroup g = ParamGroup.of("head", ParamSelector.of("head.*,!head.bias")).withLr(0.3).withSchedule(Schedule.cosine())
+        ParamGroup g = ParamGroup.of("head", ParamSelector.of("head.*,!head.bias")).withLr(0.3)
+                .withSchedule(Schedule.cosine())
                 .withRegularizers(new Regularizer.L1(1), new Regularizer.L2(2), new Regularizer.ElasticNet(1, 2),
                         new Regularizer.DecoupledDecay(3), new Regularizer.L2Sp(4));
         assertThat(json.readValue(json.writeValueAsString(g), ParamGroup.class)).isEqualTo(g);

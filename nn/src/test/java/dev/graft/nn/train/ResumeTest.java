@@ -161,6 +161,18 @@ class ResumeTest {
                 .hasMessageContaining("has no checkpoint-*.safetensors");
     }
 
+    /** A folder stands where the third checkpoint's file must go: as good as a full disk. */
+    @Test
+    void aCheckpointThatCannotBeWrittenNamesTheOneBeforeIt() throws IOException {
+        Files.createDirectories(dir.resolve("checkpoint-000003.safetensors/x"));
+        assertThatThrownBy(() -> new Run(1, 5).fit()).isInstanceOf(GraftException.class)
+                .hasMessageContaining("checkpoint-000003.safetensors could not be written")
+                .hasMessageEndingWith("the run can be resumed from " + dir.resolve("checkpoint-000002.safetensors"));
+        try (TrainingCheckpoint c = TrainingCheckpoint.latest(dir)) {
+            assertThat(c.state().step()).isEqualTo(2);
+        }
+    }
+
     @Test
     void resumingSomethingElseIsRefused() {
         Run first = new Run(1, 5);
