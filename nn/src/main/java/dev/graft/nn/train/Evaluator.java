@@ -6,6 +6,7 @@ import dev.graft.nn.metric.Metric;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.util.ArrayList;
@@ -54,7 +55,7 @@ public final class Evaluator {
         long start = System.nanoTime();
         readings.forEach(r -> r.metric().reset());
         Tally tally = new Tally();
-        Context context = Context.current().withTraining(false);
+        Context context = Context.current().withTraining(false).withRandom(RandomStream.of(0, 0));
         try (Batches.Cursor cursor = data.open(0, 0)) {
             while (cursor.hasNext()) {
                 try (Scope scope = Scope.open("evaluation")) {
