@@ -9,6 +9,7 @@ import dev.graft.tensor.GraftException;
 import dev.graft.tensor.OpCatalog;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.BinaryFn;
 import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.NormOp;
@@ -25,10 +26,16 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every rule of the gradient table against central differences, once and twice, on the cases of the op catalogue. */
 class GradientCatalogTest {
     static List<OpCatalog.Case> differentiable() {
-        return OpCatalog.cases().stream().filter(OpCatalog.Case::differentiable).toList();
+        return OpCatalog.cases().stream().filter(OpCatalog.Case::differentiable).filter(c -> !meetsAKink(c)).toList();
     }
 
-    @ParameterizedTest
+    /** Of many pairs of numbers some are closer than the step of the differences, where max and min have a kink. */
+    private static boolean meetsAKink(OpCatalog.Case c) {
+        return c.op() instanceof ElementwiseOp.Binary(BinaryFn fn) && (fn == BinaryFn.MAXIMUM || fn == BinaryFn.MINIMUM)
+                && c.inputs().stream().mapToLong(i -> i.shape().size()).max().orElse(0) > 100;
+    }
+
+    @ParameterizedTest(name = "{0}")
     @MethodSource("differentiable")
     void gradientAndItsGradientAgreeWithCentralDifferences(OpCatalog.Case c) {
         try (Scope s = Scope.open()) {
@@ -43,7 +50,7 @@ class GradientCatalogTest {
         // the norms' backward ops take statistics of their own input: the norms' second derivatives check their rules
         Set<Class<?>> all = OpCatalog.cases().stream().map(OpCatalog.Case::op)
                 .filter(op -> op instanceof PrimitiveOp && !(op instanceof CreateOp) && !(op instanceof ReduceOp.ArgReduce)
-                        && !(op instanceof NormOp.BatchNormBackward) && !(op instanceof NormOp.LayerNormBackward))
+                        && !(op instanceof ElementwiseOp.Cast) && !(op instanceof NormOp.BatchNormBackward) && !(op instanceof NormOp.LayerNormBackward))
                 .map(Object::getClass).collect(Collectors.toSet());
         assertThat(checked).containsAll(all);
     }
@@ -54,6 +61,18 @@ class GradientCatalogTest {
                 .filter(ElementwiseOp.Unary.class::isInstance).map(op -> ((ElementwiseOp.Unary) op).fn())
                 .collect(Collectors.toSet());
         assertThat(checked).contains(UnaryFn.values());
+    }
+
+    @Test
+    void aCastsGradientHasTheTypeOfItsInput() {
+        Tensor x = Tensor.of(new double[] {0.5, -2}, 2);
+        try (Tape tape = new Tape()) {
+            tape.watch(x);
+            Tensor loss = tape.record(() -> x.cast(DType.F32).mul(3).sum());
+            Tensor dx = tape.backward(loss).of(x);
+            assertThat(dx.dtype()).isEqualTo(DType.F64);
+            assertThat(dx.toDoubles()).containsExactly(3, 3);
+        }
     }
 
     @Test
