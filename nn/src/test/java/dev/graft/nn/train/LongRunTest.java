@@ -71,6 +71,7 @@ class LongRunTest {
 
     @Test
     void twoThousandStepsNeedTheMemoryOfThree() {
+        System.gc();        // what other tests left unclosed goes now or later: live bytes may fall, never grow
         long[] live = new long[2];
         long[] heap = new long[2];
         train(2000, 4, 8, step -> {
@@ -78,7 +79,7 @@ class LongRunTest {
                 live[0] = Memory.report().live();
                 live[1] = Memory.report().fresh();
             } else if (step > 3) {
-                assertThat(Memory.report().live()).as("live bytes after step %d", step).isEqualTo(live[0]);
+                assertThat(Memory.report().live()).as("live bytes after step %d", step).isLessThanOrEqualTo(live[0]);
             }
             if (step == 200 || step == 1999) {
                 System.gc();
