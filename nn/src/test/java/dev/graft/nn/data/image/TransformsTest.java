@@ -39,6 +39,9 @@ class TransformsTest {
         RgbImage middle = new CenterCrop(10, 10).apply(Pictures.places(13, 15), null);
         assertThat(middle.at(0, 0, 0)).isEqualTo(2); // 1.5 to the even 2
         assertThat(middle.at(0, 0, 1)).isEqualTo(2); // 2.5 to the even 2
+        RgbImage up = new CenterCrop(10, 10, CenterCrop.Tie.UP).apply(Pictures.places(13, 15), null);
+        assertThat(up.at(0, 0, 0)).isEqualTo(2);
+        assertThat(up.at(0, 0, 1)).isEqualTo(3);
         RgbImage padded = new CenterCrop(5, 6).apply(RgbImage.filled(2, 3, 9, 9, 9), null);
         assertThat(padded.at(1, 1, 0)).isEqualTo(9); // 3 rows missing: 1 above, 2 below; 3 columns: 1 left, 2 right
         assertThat(padded.at(2, 3, 0)).isEqualTo(9);
