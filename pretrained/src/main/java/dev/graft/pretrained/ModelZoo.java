@@ -35,8 +35,6 @@ public final class ModelZoo {
     private static final String TORCHVISION = "torchvision's .pth files load as they are (BSD-3-Clause code, weights trained on"
             + " ImageNet-1k); weights of timm and Hugging Face with the same names do too";
     private static final String AKAMASTER = "akamaster/pytorch_resnet_cifar10 publishes weights (.th files, BSD-2-Clause)";
-    /** Resource with the weights of Graft's own backbone, written by {@link WeightSaver} as float16. */
-    private static final String BACKBONE = "graft_cifar.safetensors";
     private static final int IMAGENET_CLASSES = 1000;
     private static final List<String> CIFAR10 = List.of("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
             "horse", "ship", "truck");
@@ -62,10 +60,8 @@ public final class ModelZoo {
                 Preprocessing.CIFAR));
         cifar(44, 658_586);
         cifar(56, 853_018);
-        if (ModelZoo.class.getResource(BACKBONE) != null) { // a build that makes the backbone does not have it yet
-            bundled(cifarCard("graft_cifar", 20, 269_722, "trained by Graft itself on CIFAR-10; the weights come with Graft"),
-                    BACKBONE, (classes, options) -> new CifarResNet(20, classes));
-        }
+        bundled(cifarCard("graft_cifar", 20, 269_722, "trained by Graft itself on CIFAR-10; the weights come with Graft"),
+                "graft_cifar.safetensors", (classes, options) -> new CifarResNet(20, classes));
     }
 
     private ModelZoo() {}
