@@ -4,6 +4,7 @@ import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.TensorSpec;
+import java.util.function.Supplier;
 
 /** The checks that shape rules share; each throws one sentence without the op's name. */
 final class Check {
@@ -12,6 +13,13 @@ final class Check {
     static void arity(TensorSpec[] in, int n) {
         if (in.length != n) {
             throw new GraftException("takes " + n + " inputs, got " + in.length);
+        }
+    }
+
+    /** For messages that are built: only when they are needed, since shape rules run with every op. */
+    static void that(boolean ok, Supplier<String> message) {
+        if (!ok) {
+            throw new GraftException(message.get());
         }
     }
 

@@ -66,14 +66,14 @@ public sealed interface ConvOp extends PrimitiveOp {
         Check.sameType(x, w);
         Check.rank(x, 4, "input", "[N, H, W, C]");
         Check.rank(w, 4, "weight", "[O, kH, kW, C/groups]");
-        Check.that(w.dim(1) > 0 && w.dim(2) > 0, "weight " + w.shape() + " has an empty kernel");
-        Check.that(x.dim(3) == w.dim(3) * p.groups(), "input " + x.shape() + " has " + x.dim(3) + " channels, weight "
+        Check.that(w.dim(1) > 0 && w.dim(2) > 0, () -> "weight " + w.shape() + " has an empty kernel");
+        Check.that(x.dim(3) == w.dim(3) * p.groups(), () -> "input " + x.shape() + " has " + x.dim(3) + " channels, weight "
                 + w.shape() + " with " + p.groups() + " groups takes " + w.dim(3) * p.groups());
-        Check.that(w.dim(0) % p.groups() == 0, "the " + w.dim(0) + " outputs of weight " + w.shape()
+        Check.that(w.dim(0) % p.groups() == 0, () -> "the " + w.dim(0) + " outputs of weight " + w.shape()
                 + " cannot be split into " + p.groups() + " groups");
         int ho = p.outH(x.dim(1), w.dim(1));
         int wo = p.outW(x.dim(2), w.dim(2));
-        Check.that(ho > 0 && wo > 0, "input " + x.shape() + " is smaller than kernel " + w.dim(1) + "x" + w.dim(2)
+        Check.that(ho > 0 && wo > 0, () -> "input " + x.shape() + " is smaller than kernel " + w.dim(1) + "x" + w.dim(2)
                 + " with " + p);
         return Shape.of(x.dim(0), ho, wo, w.dim(0));
     }

@@ -55,7 +55,7 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
             Check.arity(in, 2);
             Check.sameType(in[0], in[1]);
             Shape s = Shape.broadcast(in[0].shape(), in[1].shape());
-            Check.that(s != null, in[0].shape() + " " + fn.symbol() + " " + in[1].shape()
+            Check.that(s != null, () -> in[0].shape() + " " + fn.symbol() + " " + in[1].shape()
                     + ": the shapes do not broadcast (sizes must agree from the last axis on, or be 1)");
             number(fn, in[0]);
             return Check.out(fn.isPredicate() ? DType.BOOL : in[0].dtype(), s);
@@ -74,7 +74,7 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
             Check.arity(in, 1);
             number(fn, in[0]);
             Check.that(!in[0].dtype().isInteger() || fn.isPredicate() || value == Math.rint(value),
-                    value + " is no value of " + in[0].dtype() + ": cast the tensor to float32 first");
+                    () -> value + " is no value of " + in[0].dtype() + ": cast the tensor to float32 first");
             return Check.out(fn.isPredicate() ? DType.BOOL : in[0].dtype(), in[0].shape());
         }
     }
@@ -89,11 +89,11 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 3);
-            Check.that(in[0].dtype() == DType.BOOL, "condition is " + in[0] + ", bool is needed");
+            Check.that(in[0].dtype() == DType.BOOL, () -> "condition is " + in[0] + ", bool is needed");
             Check.sameType(in[1], in[2]);
             Shape s = Shape.broadcast(in[1].shape(), in[2].shape());
             s = s == null ? null : Shape.broadcast(in[0].shape(), s);
-            Check.that(s != null, "condition " + in[0].shape() + ", " + in[1].shape() + " and " + in[2].shape()
+            Check.that(s != null, () -> "condition " + in[0].shape() + ", " + in[1].shape() + " and " + in[2].shape()
                     + " do not broadcast");
             return Check.out(in[1].dtype(), s);
         }
@@ -115,7 +115,7 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
 
     private static void number(BinaryFn fn, TensorSpec x) {
         Check.that(fn.isLogical() == (x.dtype() == DType.BOOL) || fn == BinaryFn.EQ || fn == BinaryFn.NE,
-                "element type " + x.dtype() + " does not fit: "
+                () -> "element type " + x.dtype() + " does not fit: "
                         + (fn.isLogical() ? "bool is needed" : "cast bool to a number first"));
     }
 }

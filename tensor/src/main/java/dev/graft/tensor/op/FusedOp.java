@@ -30,7 +30,7 @@ public sealed interface FusedOp extends Op {
 
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
-            Check.that(in.length == 3 || in.length == 4, "takes 3 or 4 inputs, got " + in.length);
+            Check.that(in.length == 3 || in.length == 4, () -> "takes 3 or 4 inputs, got " + in.length);
             Shape y = ConvOp.outShape(params, in[0], in[1]);
             Check.shape(in[2], Shape.of(in[1].dim(0)), "bias");
             if (in.length == 4) {
@@ -57,7 +57,7 @@ public sealed interface FusedOp extends Op {
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 3);
             Check.rank(in[1], 2, "weight", "[O, I]");
-            Check.that(in[0].rank() >= 1 && in[0].dim(-1) == in[1].dim(1), in[0].shape() + " x " + in[1].shape()
+            Check.that(in[0].rank() >= 1 && in[0].dim(-1) == in[1].dim(1), () -> in[0].shape() + " x " + in[1].shape()
                     + "ᵀ: inner sizes " + (in[0].rank() == 0 ? 0 : in[0].dim(-1)) + " and " + in[1].dim(1) + " differ");
             Check.shape(in[2], Shape.of(in[1].dim(0)), "bias");
             return Check.out(in[0].dtype(), in[0].shape().with(-1, in[1].dim(0)));

@@ -35,7 +35,7 @@ public sealed interface IndexOp extends PrimitiveOp {
             Check.indices(in[1]);
             int k = in[1].rank();
             Check.that(in[0].rank() >= k && in[0].shape().range(0, k).equals(in[1].shape()),
-                    "gradient " + in[0].shape() + " does not begin with the indices' shape " + in[1].shape());
+                    () -> "gradient " + in[0].shape() + " does not begin with the indices' shape " + in[1].shape());
             return Check.out(in[0].dtype(), Shape.of(rows).concat(in[0].shape().range(k, in[0].rank())));
         }
     }
@@ -53,7 +53,7 @@ public sealed interface IndexOp extends PrimitiveOp {
             Check.indices(in[1]);
             Check.that(in[0].rank() == in[1].rank()
                             && in[0].shape().with(axis, 0).equals(in[1].shape().with(axis, 0)),
-                    "input " + in[0].shape() + " and indices " + in[1].shape() + " differ outside axis " + axis);
+                    () -> "input " + in[0].shape() + " and indices " + in[1].shape() + " differ outside axis " + axis);
             return Check.out(in[0].dtype(), in[1].shape());
         }
     }

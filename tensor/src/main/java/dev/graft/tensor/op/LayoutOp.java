@@ -17,7 +17,7 @@ public sealed interface LayoutOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 1);
-            Check.that(in[0].shape().size() == to.size(), in[0].shape() + " to " + to + ": " + in[0].shape().size()
+            Check.that(in[0].shape().size() == to.size(), () -> in[0].shape() + " to " + to + ": " + in[0].shape().size()
                     + " elements do not fill " + to.size());
             return Check.out(in[0].dtype(), to);
         }
@@ -39,7 +39,7 @@ public sealed interface LayoutOp extends PrimitiveOp {
             for (int i = 0; ok && i < sorted.length; i++) {
                 ok = sorted[i] == i;
             }
-            Check.that(ok, "axes " + Arrays.toString(axes) + " are no order of the " + in[0].rank() + " axes of "
+            Check.that(ok, () -> "axes " + Arrays.toString(axes) + " are no order of the " + in[0].rank() + " axes of "
                     + in[0].shape());
             int[] d = new int[axes.length];
             for (int i = 0; i < d.length; i++) {
@@ -59,7 +59,7 @@ public sealed interface LayoutOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 1);
-            Check.that(to.equals(Shape.broadcast(in[0].shape(), to)), in[0].shape() + " does not broadcast to " + to);
+            Check.that(to.equals(Shape.broadcast(in[0].shape(), to)), () -> in[0].shape() + " does not broadcast to " + to);
             return Check.out(in[0].dtype(), to);
         }
     }
@@ -77,11 +77,12 @@ public sealed interface LayoutOp extends PrimitiveOp {
             Shape s = in[0].shape();
             int[] d = new int[s.rank()];
             Check.that(begin.length == d.length && end.length == d.length && step.length == d.length,
-                    "bounds for " + begin.length + " axes do not fit " + s);
+                    () -> "bounds for " + begin.length + " axes do not fit " + s);
             for (int i = 0; i < d.length; i++) {
+                int axis = i;
                 Check.that(begin[i] >= 0 && begin[i] <= end[i] && end[i] <= s.dim(i) && step[i] >= 1,
-                        "axis " + i + " of " + s + " has no range " + begin[i] + " to " + end[i] + " in steps of "
-                                + step[i]);
+                        () -> "axis " + axis + " of " + s + " has no range " + begin[axis] + " to " + end[axis]
+                                + " in steps of " + step[axis]);
                 d[i] = (end[i] - begin[i] + step[i] - 1) / step[i];
             }
             return Check.out(in[0].dtype(), Shape.of(d));
@@ -112,7 +113,7 @@ public sealed interface LayoutOp extends PrimitiveOp {
             for (TensorSpec t : in) {
                 Check.sameType(in[0], t);
                 Check.that(t.rank() == in[0].rank() && t.shape().with(axis, 0).equals(in[0].shape().with(axis, 0)),
-                        in[0].shape() + " and " + t.shape() + " differ outside axis " + axis);
+                        () -> in[0].shape() + " and " + t.shape() + " differ outside axis " + axis);
                 sum = Math.addExact(sum, t.dim(axis));
             }
             return Check.out(in[0].dtype(), in[0].shape().with(axis, sum));
@@ -135,7 +136,7 @@ public sealed interface LayoutOp extends PrimitiveOp {
             Shape s = in[0].shape();
             int[] d = new int[s.rank()];
             Check.that(low.length == d.length && high.length == d.length && interior.length == d.length,
-                    "padding for " + low.length + " axes does not fit " + s);
+                    () -> "padding for " + low.length + " axes does not fit " + s);
             for (int i = 0; i < d.length; i++) {
                 Check.that(low[i] >= 0 && high[i] >= 0 && interior[i] >= 0, "padding must not be negative: slice instead");
                 d[i] = Math.toIntExact((long) low[i] + high[i] + s.dim(i) + (long) interior[i] * Math.max(0, s.dim(i) - 1));

@@ -20,7 +20,7 @@ public sealed interface NormOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             TensorSpec c = affine(in);
-            Check.that(in[0].shape().size() > 0, "input " + in[0].shape() + " is empty: no statistics can be taken");
+            Check.that(in[0].shape().size() > 0, () -> "input " + in[0].shape() + " is empty: no statistics can be taken");
             return Check.out(in[0], c, c);
         }
     }
@@ -53,7 +53,7 @@ public sealed interface NormOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             affine(in);
-            Check.that(in[0].dim(-1) > 0, "input " + in[0].shape() + " has an empty last axis");
+            Check.that(in[0].dim(-1) > 0, () -> "input " + in[0].shape() + " has an empty last axis");
             TensorSpec rows = new TensorSpec(in[0].dtype(), in[0].shape().without(-1));
             return Check.out(in[0], rows, rows);
         }

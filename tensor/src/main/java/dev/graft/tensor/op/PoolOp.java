@@ -53,7 +53,7 @@ public sealed interface PoolOp extends PrimitiveOp {
             Check.rank(in[0], 4, "input", "[N, H, W, C]");
             Check.rank(in[1], 4, "index tensor", "[N, Ho, Wo, C]");
             Check.that(in[0].dim(0) == in[1].dim(0) && in[0].dim(3) == in[1].dim(3) && in[1].dtype() == DType.I32,
-                    "indices " + in[1] + " do not fit input " + in[0]);
+                    () -> "indices " + in[1] + " do not fit input " + in[0]);
             return Check.out(in[0].dtype(), in[1].shape());
         }
     }
@@ -87,7 +87,7 @@ public sealed interface PoolOp extends PrimitiveOp {
             Check.arity(in, 1);
             Check.rank(in[0], 4, "gradient", "[N, Ho, Wo, C]");
             Check.that(in[0].dim(1) == params.outH(inH) && in[0].dim(2) == params.outW(inW),
-                    "gradient " + in[0].shape() + " does not fit an image of " + inH + "x" + inW);
+                    () -> "gradient " + in[0].shape() + " does not fit an image of " + inH + "x" + inW);
             return Check.out(in[0].dtype(), in[0].shape().with(1, inH).with(2, inW));
         }
     }
@@ -105,7 +105,7 @@ public sealed interface PoolOp extends PrimitiveOp {
             Check.floats(in[0], "input");
             Check.rank(in[0], 4, "input", "[N, H, W, C]");
             Check.that(outH > 0 && outW > 0, "output size must be positive");
-            Check.that(in[0].dim(1) > 0 && in[0].dim(2) > 0, "input " + in[0].shape() + " is empty");
+            Check.that(in[0].dim(1) > 0 && in[0].dim(2) > 0, () -> "input " + in[0].shape() + " is empty");
             return Check.out(in[0].dtype(), in[0].shape().with(1, outH).with(2, outW));
         }
     }
@@ -122,7 +122,7 @@ public sealed interface PoolOp extends PrimitiveOp {
             Check.arity(in, 1);
             Check.rank(in[0], 4, "gradient", "[N, Ho, Wo, C]");
             Check.that(in[0].dim(1) > 0 && in[0].dim(2) > 0 && inH > 0 && inW > 0,
-                    "gradient " + in[0].shape() + " for an image of " + inH + "x" + inW + ": sizes must be positive");
+                    () -> "gradient " + in[0].shape() + " for an image of " + inH + "x" + inW + ": sizes must be positive");
             return Check.out(in[0].dtype(), in[0].shape().with(1, inH).with(2, inW));
         }
     }
@@ -130,16 +130,17 @@ public sealed interface PoolOp extends PrimitiveOp {
     private static void winners(TensorSpec dy, TensorSpec indices) {
         Check.rank(dy, 4, "gradient", "[N, Ho, Wo, C]");
         Check.shape(indices, dy.shape(), "index tensor");
-        Check.that(indices.dtype() == DType.I32, "indices are " + indices + ", int32 is needed");
+        Check.that(indices.dtype() == DType.I32, () -> "indices are " + indices + ", int32 is needed");
     }
 
     private static Shape pooled(PoolParams p, TensorSpec x) {
         Check.floats(x, "input");
         Check.rank(x, 4, "input", "[N, H, W, C]");
-        Check.that(x.dim(1) > 0 && x.dim(2) > 0, "input " + x.shape() + " is empty");
+        Check.that(x.dim(1) > 0 && x.dim(2) > 0, () -> "input " + x.shape() + " is empty");
         int h = p.outH(x.dim(1));
         int w = p.outW(x.dim(2));
-        Check.that(h > 0 && w > 0, "input " + x.shape() + " is smaller than the window " + p.kernelH() + "x" + p.kernelW());
+        Check.that(h > 0 && w > 0, () -> "input " + x.shape() + " is smaller than the window " + p.kernelH() + "x"
+                + p.kernelW());
         return x.shape().with(1, h).with(2, w);
     }
 }

@@ -10,7 +10,7 @@ public record PoolParams(int kernelH, int kernelW, int strideH, int strideW, int
         Check.that(kernelH > 0 && kernelW > 0 && strideH > 0 && strideW > 0, "kernel and stride must be positive");
         Check.that(padTop >= 0 && padBottom >= 0 && padLeft >= 0 && padRight >= 0, "padding must not be negative");
         Check.that(padTop < kernelH && padBottom < kernelH && padLeft < kernelW && padRight < kernelW,
-                "padding must be smaller than the kernel " + kernelH + "x" + kernelW);
+                () -> "padding must be smaller than the kernel " + kernelH + "x" + kernelW);
     }
 
     public static PoolParams of(int kernel, int stride, int padding) {

@@ -26,13 +26,13 @@ public sealed interface ReduceOp extends PrimitiveOp {
                 Check.floats(in[0], "input");
             } else if (fn == ReduceFn.SUM) {
                 Check.that(in[0].dtype().isFloat() || in[0].dtype() == DType.I32 || in[0].dtype() == DType.I64,
-                        in[0].dtype() + " is too small for sums: cast it first");
+                        () -> in[0].dtype() + " is too small for sums: cast it first");
             } else {
                 Check.that(in[0].dtype() != DType.BOOL, "bool cannot be reduced: cast it first");
             }
             if (fn != ReduceFn.SUM) {
                 for (int a : axes) {
-                    Check.that(in[0].dim(a) > 0, "of no elements: axis " + a + " of " + in[0].shape() + " is empty");
+                    Check.that(in[0].dim(a) > 0, () -> "of no elements: axis " + a + " of " + in[0].shape() + " is empty");
                 }
             }
             return Check.out(in[0].dtype(), reduced(in[0].shape(), axes, keepDims));
@@ -54,7 +54,7 @@ public sealed interface ReduceOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 1);
-            Check.that(in[0].dim(axis) > 0, "of no elements: axis " + axis + " of " + in[0].shape() + " is empty");
+            Check.that(in[0].dim(axis) > 0, () -> "of no elements: axis " + axis + " of " + in[0].shape() + " is empty");
             return Check.out(DType.I64, reduced(in[0].shape(), new int[] {axis}, keepDims));
         }
     }

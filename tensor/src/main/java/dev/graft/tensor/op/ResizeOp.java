@@ -38,7 +38,7 @@ public sealed interface ResizeOp extends PrimitiveOp {
         Check.floats(in[0], "input");
         Check.rank(in[0], 4, "input", "[N, H, W, C]");
         Check.that(h > 0 && w > 0 && in[0].dim(1) > 0 && in[0].dim(2) > 0,
-                in[0].shape() + " to " + h + "x" + w + ": sizes must be positive");
+                () -> in[0].shape() + " to " + h + "x" + w + ": sizes must be positive");
         return Check.out(in[0].dtype(), in[0].shape().with(1, h).with(2, w));
     }
 }
