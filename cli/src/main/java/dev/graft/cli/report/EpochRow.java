@@ -1,5 +1,7 @@
 package dev.graft.cli.report;
 
+import dev.graft.nn.train.HistoryRow;
+
 /**
  * One line of {@code history.csv}. A value that was not measured is NaN and stays empty in the file.
  *
@@ -19,4 +21,9 @@ public record EpochRow(
         double valAccuracy,
         double learningRate,
         double seconds) {
+    /** The same of a training loop's record, whose epochs count from 0. */
+    public static EpochRow of(HistoryRow r) {
+        return new EpochRow(r.epoch() + 1, r.trainLoss(), r.trainAccuracy(), r.valLoss(), r.valAccuracy(),
+                r.lr().values().stream().mapToDouble(v -> v).max().orElse(Double.NaN), r.seconds());
+    }
 }
