@@ -1,0 +1,193 @@
+package dev.graft.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.graft.nn.data.image.ImageDecoder;
+import dev.graft.nn.data.image.Transforms;
+import dev.graft.pretrained.ModelZoo;
+import dev.graft.pretrained.PretrainedModel;
+import dev.graft.tensor.Context;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.cpu.WorkerPool;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code graft predict}: what a network says of images. */
+@Command(
+        name = "predict",
+        description = "Classify images with a network that 'graft finetune' trained, or with one of the zoo.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        footer = {"", "Images that cannot be read are named on standard error; the others go on, and the exit code is 1.", "",
+            "Examples:", "  graft predict --run run1 photo.jpg",
+            "  graft predict --model resnet18 --weights resnet18.pth --labels imagenet_classes.tsv --top 5 --json photos/"})
+final class Predict implements Callable<Integer> {
+    private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif");
+    private static final int BATCH = 16;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(names = "--run", paramLabel = "DIR", description = "Folder of a fine-tuning run, or a model.safetensors of one.")
+    private Path run;
+
+    @Mixin
+    private ModelArguments network;
+
+    @Option(names = "--labels", paramLabel = "FILE",
+            description = "Names of the classes: one a line, or tab-separated with the index in a column.")
+    private Path labels;
+
+    @Option(names = "--top", paramLabel = "K", defaultValue = "5", showDefaultValue = Visibility.ALWAYS,
+            description = "How many classes to show, the most probable first.")
+    private int top;
+
+    @Option(names = "--json", description = "One JSON object per image and line.")
+    private boolean json;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Default: all cores.", defaultValue = "0")
+    private int threads;
+
+    @Parameters(paramLabel = "IMAGE-OR-FOLDER", arity = "1..*", description = "Folders are searched with all below them.")
+    private List<Path> inputs;
+
+    private final ObjectMapper mapper = new ObjectMapper();
+
+    @Override
+    public Integer call() throws IOException {
+        if ((run == null) == (network.model == null)) {
+            throw new ParameterException(spec.commandLine(), "give either --run DIR or --model NAME (with --weights FILE)");
+        }
+        if (top < 1) {
+            throw new ParameterException(spec.commandLine(), "--top is " + top + ", it must be 1 or more");
+        }
+        if (threads > 0) {
+            WorkerPool.setThreads(threads);
+        }
+        List<Path> files = files();
+        try (PretrainedModel model = run != null ? ModelZoo.open(run) : ModelArguments.load(network.choose(),
+                network.weights)) {
+            if (!model.headLoaded()) {
+                throw new GraftException(network.weights + " has no weights for the classes of " + model.name()
+                        + ": predictions would be random; fine-tune it first");
+            }
+            PretrainedModel named = labels == null ? model
+                    : model.withLabels(Labels.read(labels, model.network().classes()));
+            int broken = 0;
+            for (int i = 0; i < files.size(); i += BATCH) {
+                broken += predict(named, files.subList(i, Math.min(files.size(), i + BATCH)));
+            }
+            return broken > 0 ? 1 : 0;
+        }
+    }
+
+    /** The images named, and those in folders, sorted. */
+    private List<Path> files() throws IOException {
+        List<Path> files = new ArrayList<>();
+        for (Path p : inputs) {
+            if (!Files.isDirectory(p)) {
+                files.add(p);
+                continue;
+            }
+            try (Stream<Path> below = Files.walk(p)) {
+                List<Path> found = below.filter(f -> IMAGES.contains(extension(f)) && Files.isRegularFile(f)).sorted().toList();
+                if (found.isEmpty()) {
+                    throw new GraftException("folder " + p + " holds no JPEG, PNG, BMP or GIF images");
+                }
+                files.addAll(found);
+            }
+        }
+        return files;
+    }
+
+    private static String extension(Path file) {
+        String name = file.getFileName().toString();
+        return name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
+    }
+
+    /** Prints a line for each image; returns how many could not be read. */
+    private int predict(PretrainedModel model, List<Path> files) throws IOException {
+        Transforms transforms = model.preprocessing().evaluation();
+        int size = model.preprocessing().crop();
+        float[][] pixels = new float[files.size()][];
+        String[] problems = new String[files.size()];
+        IntStream.range(0, files.size()).parallel().forEach(i -> {
+            try {
+                pixels[i] = transforms.apply(ImageDecoder.DEFAULT.decode(files.get(i)), null);
+            } catch (GraftException e) {
+                problems[i] = e.getMessage();
+            }
+        });
+        int[] good = IntStream.range(0, files.size()).filter(i -> pixels[i] != null).toArray();
+        float[] all = new float[good.length * size * size * transforms.channels()];
+        for (int i = 0; i < good.length; i++) {
+            System.arraycopy(pixels[good[i]], 0, all, i * pixels[good[i]].length, pixels[good[i]].length);
+        }
+        float[] probabilities = {};
+        if (good.length > 0) {
+            try (Scope scope = Scope.open("predict")) {
+                Tensor x = Tensor.of(all, good.length, size, size, transforms.channels());
+                probabilities = Context.inference().call(() -> model.network().call(x).softmax()).toFloats();
+            }
+        }
+        int classes = model.classes().size();
+        for (int i = 0, row = 0; i < files.size(); i++) {
+            if (pixels[i] == null) {
+                spec.commandLine().getErr().println("graft: " + TextTable.printable(problems[i]));
+            } else {
+                print(files.get(i), model.classes(), Arrays.copyOfRange(probabilities, row * classes, (row + 1) * classes));
+                row++;
+            }
+        }
+        return files.size() - good.length;
+    }
+
+    private void print(Path file, List<String> classes, float[] p) throws IOException {
+        PrintWriter out = spec.commandLine().getOut();
+        int[] order = IntStream.range(0, p.length).boxed().sorted((a, b) -> Float.compare(p[b], p[a])).limit(top)
+                .mapToInt(Integer::intValue).toArray();
+        if (json) {
+            List<Map<String, Object>> best = new ArrayList<>();
+            for (int c : order) {
+                Map<String, Object> one = new LinkedHashMap<>();
+                one.put("index", c);
+                one.put("class", classes.get(c));
+                one.put("probability", p[c]);
+                best.add(one);
+            }
+            Map<String, Object> line = new LinkedHashMap<>();
+            line.put("file", file.toString());
+            line.put("top", best);
+            out.println(mapper.writeValueAsString(line));
+        } else {
+            StringBuilder line = new StringBuilder(TextTable.printable(file.toString())).append(": ");
+            for (int i = 0; i < order.length; i++) {
+                line.append(i == 0 ? "" : ", ").append(TextTable.printable(classes.get(order[i])))
+                        .append(String.format(Locale.ROOT, " %.1f %%", 100 * p[order[i]]));
+            }
+            out.println(line);
+        }
+        out.flush();
+    }
+}
