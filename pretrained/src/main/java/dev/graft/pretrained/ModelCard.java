@@ -3,6 +3,7 @@ package dev.graft.pretrained;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -51,7 +52,7 @@ public record ModelCard(String name, String title, String paper, long parameters
     public String toString() {
         StringBuilder s = new StringBuilder(name).append(": ").append(title)
                 .append("\n  paper       ").append(paper)
-                .append("\n  parameters  ").append(String.format(java.util.Locale.ROOT, "%,d", parameters))
+                .append("\n  parameters  ").append(String.format(Locale.ROOT, "%,d", parameters))
                 .append("\n  classes     ").append(classes)
                 .append("\n  images      ").append(preprocessing);
         for (ModelOption o : options) {

@@ -23,10 +23,8 @@ import java.util.stream.Stream;
  * read, and all data is read before the first parameter changes. Layouts and dtypes are converted on the way.
  */
 public final class WeightLoader {
-    /** Below this share of fitting tensors the file is taken for another network's. */
-    private static final double KINSHIP = 0.5;
-    /** From this share on the zoo's model is named as the likely right one. */
-    private static final double LIKELY = 0.9;
+    /** Above this share of fitting tensors a model of the zoo is named as the likely right one. */
+    private static final double LIKELY = 0.8;
     private static final int SHOWN = 3;
 
     private WeightLoader() {}
@@ -84,38 +82,40 @@ public final class WeightLoader {
                               LoadOptions.Tolerance tolerance) {
         List<String> open = Stream.concat(report.missing().stream().map(LoadReport.Missing::target),
                 report.mismatched().stream().map(LoadReport.Mismatch::target)).toList();
-        int all = report.loaded().size() + open.size();
         String head = network instanceof StagedNetwork n ? n.headPath() + "." : null;
-        boolean tolerated = switch (tolerance) {
-            case NOTHING -> open.isEmpty();
-            case HEAD -> open.stream().allMatch(path -> head != null && path.startsWith(head));
-            case ANYTHING -> !report.loaded().isEmpty() || all == 0;
-        };
-        if (!tolerated) {
-            throw new GraftException(message(name, file, report, open, all, head));
+        boolean onlyHead = open.stream().allMatch(path -> head != null && path.startsWith(head));
+        String counts = report.loaded().size() + " of " + size(report) + " tensors fit";
+        if (report.loaded().isEmpty() || tolerance != LoadOptions.Tolerance.ANYTHING) {
+            // A deeper network of the same family has all the names of a shallower one, and more.
+            if (!onlyHead || !report.unused().isEmpty()) {
+                refuseAnotherModels(name, file, report, counts);
+            }
+            boolean tolerated = switch (tolerance) {
+                case NOTHING -> open.isEmpty();
+                case HEAD -> onlyHead;
+                case ANYTHING -> size(report) == 0;
+            };
+            if (!tolerated) {
+                throw new GraftException(file.path() + ": the weights of " + name + " are incomplete (" + counts + "): "
+                        + details(report) + (onlyHead ? "; only the head is affected: fine-tune the model before it predicts"
+                        : ": check the model and its options"));
+            }
         }
     }
 
-    private static String message(String name, WeightFile file, LoadReport report, List<String> open, int all,
-                                  String head) {
-        String fits = report.loaded().size() + " of " + all + " tensors fit";
-        if (report.loaded().size() < KINSHIP * all || report.unused().size() > KINSHIP * all) {
-            String likely = likely(file);
-            if (likely != null) {
-                return file.path() + ": these are not the weights of " + name + " (" + fits + "); they fit " + likely
-                        + ": use that model";
-            }
+    /** Throws when a model of the zoo fits the file better, or when nothing fits at all. */
+    private static void refuseAnotherModels(String name, WeightFile file, LoadReport report, String counts) {
+        String likely = likely(file, share(report));
+        if (likely != null) {
+            throw new GraftException(file.path() + ": these are not the weights of " + name + " (" + counts + ", "
+                    + report.unused().size() + " others are in the file); they fit " + likely + ": use that model");
         }
         if (report.loaded().isEmpty()) {
-            return file.path() + ": these are not the weights of " + name + ": of its " + all
-                    + " tensors none fits; the file has " + file.entries().size() + " tensors"
+            throw new GraftException(file.path() + ": these are not the weights of " + name + " (" + counts
+                    + "); the file has " + file.entries().size() + " tensors"
                     + (file.entries().isEmpty() ? "" : " such as '" + file.entries().getFirst().name() + "'")
-                    + ": check the file and the model";
+                    + ": check the file and the model");
         }
-        boolean onlyHead = head != null && open.stream().allMatch(path -> path.startsWith(head));
-        return file.path() + ": the weights of " + name + " are incomplete (" + fits + "): " + details(report)
-                + (onlyHead ? "; only the head is affected: load with LoadOptions.EXCEPT_HEAD and train it"
-                : ": check the model and its options");
     }
 
     private static String details(LoadReport report) {
@@ -134,21 +134,20 @@ public final class WeightLoader {
                 + (names.size() > SHOWN ? " and " + (names.size() - SHOWN) + " more" : "");
     }
 
-    /** The zoo's model that most of the file's tensors fit, with the counts; null when none fits well. */
-    private static String likely(WeightFile file) {
-        ZooModel best = null;
-        LoadReport fits = null;
+    /** The zoo's model that the file fits best, with the counts; null when none fits well and better than {@code share}. */
+    private static String likely(WeightFile file, double share) {
+        String best = null;
+        double most = Math.max(share, LIKELY);
         for (ZooModel model : ModelZoo.all()) {
             try (StagedNetwork network = model.create()) {
                 LoadReport r = LoadOptions.STRICT.names().plan(Target.of(network), file).report();
-                if (fits == null || share(r) > share(fits)) {
-                    best = model;
-                    fits = r;
+                if (share(r) > most) {
+                    best = model.name() + " (" + r.loaded().size() + " of " + size(r) + ")";
+                    most = share(r);
                 }
             }
         }
-        return fits == null || share(fits) < LIKELY ? null
-                : best.name() + " (" + fits.loaded().size() + " of " + size(fits) + ")";
+        return best;
     }
 
     private static int size(LoadReport r) {

@@ -13,6 +13,7 @@ import dev.graft.nn.Module;
 import dev.graft.nn.Sequential;
 import dev.graft.nn.transfer.Stage;
 import dev.graft.nn.transfer.StagedNetwork;
+import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
 import java.util.List;
 
@@ -35,6 +36,9 @@ public final class CifarResNet extends StagedNetwork {
 
     /** @param depth 20, 32, 44, 56 or another 6n+2 */
     public CifarResNet(int depth, int classes) {
+        if (depth < 8 || depth % 6 != 2) {
+            throw new GraftException("CifarResNet: depth " + depth + " is not 6n+2: use 20, 32, 44 or 56");
+        }
         int n = (depth - 2) / 6;
         conv1 = child("conv1", conv(3, 16, 1));
         bn1 = child("bn1", new BatchNorm2d(16));

@@ -51,9 +51,13 @@ public final class SqueezeNet extends StagedNetwork {
     @Override
     protected List<Stage> chain() {
         List<Stage> s = new ArrayList<>();
-        for (int i = 0; i < features.size(); i++) {
-            int at = i;
-            s.add(Stage.of("features." + i, "features." + i, x -> features.call(x, at, at + 1)));
+        for (int i = 0; i < features.size(); ) {
+            int from = i++;
+            while (i < features.size() && features.get(i).parameters().isEmpty()) {
+                i++; // activation and pooling belong to the layer before them
+            }
+            int to = i;
+            s.add(Stage.of("features." + from, "features." + from, x -> features.call(x, from, to)));
         }
         s.add(Stage.of("classifier", "classifier", x -> flatten.call(classifier.call(x))));
         return s;

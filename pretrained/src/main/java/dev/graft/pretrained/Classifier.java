@@ -1,0 +1,135 @@
+package dev.graft.pretrained;
+
+import dev.graft.nn.data.image.ImageDecoder;
+import dev.graft.nn.data.image.RgbImage;
+import dev.graft.nn.data.image.Transforms;
+import dev.graft.tensor.Context;
+import dev.graft.tensor.Device;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * Says what is on an image. Nothing in it changes when it predicts, so threads may share it.
+ *
+ * <pre>{@code
+ * try (Classifier classifier = Classifier.open(Path.of("runs/bees"))) {
+ *     classifier.predict(Path.of("photo.jpg"), 3).forEach(System.out::println);
+ * }
+ * }</pre>
+ */
+public final class Classifier implements AutoCloseable {
+    /** Images that go through the network at once: enough to keep the cores busy, little memory. */
+    private static final int BATCH = 16;
+
+    private final PretrainedModel model;
+    private final Transforms transforms;
+
+    private Classifier(PretrainedModel model) {
+        this.model = model;
+        this.transforms = model.preprocessing().evaluation();
+    }
+
+    /** Predicts with {@code model}, which {@link #close} closes. */
+    public static Classifier of(PretrainedModel model) {
+        return new Classifier(model);
+    }
+
+    /** Reads a file that Graft wrote, or {@code model.safetensors} in a folder: what a fine-tuning run leaves. */
+    public static Classifier open(Path runOrFile) {
+        return new Classifier(ModelZoo.open(runOrFile));
+    }
+
+    /** Reads weights of {@code model}, its head included. */
+    public static Classifier open(ZooModel model, Path weights) {
+        return new Classifier(model.load(weights, LoadOptions.STRICT));
+    }
+
+    public PretrainedModel model() {
+        return model;
+    }
+
+    /** The {@code k} most probable classes of an image file, the best first. */
+    public List<Prediction> predict(Path image, int k) {
+        return predict(ImageDecoder.DEFAULT.decode(image), k);
+    }
+
+    /** The {@code k} most probable classes, the best first; all classes if there are fewer. */
+    public List<Prediction> predict(RgbImage image, int k) {
+        return predict(List.of(image), k).getFirst();
+    }
+
+    /** The {@code k} most probable classes of each image, in the order of {@code images}. */
+    public List<List<Prediction>> predict(List<RgbImage> images, int k) {
+        if (k < 1) {
+            throw new GraftException("predict: the best " + k + " classes were asked for, at least 1 is needed");
+        }
+        List<List<Prediction>> all = new ArrayList<>(images.size());
+        for (float[] row : logits(images)) {
+            all.add(best(softmax(row), k));
+        }
+        return Collections.unmodifiableList(all);
+    }
+
+    /** The network's outputs before softmax, one array of {@code classes} values per image. */
+    public List<float[]> logits(List<RgbImage> images) {
+        List<float[]> rows = new ArrayList<>(images.size());
+        for (int from = 0; from < images.size(); from += BATCH) {
+            RgbImage[] part = images.subList(from, Math.min(from + BATCH, images.size())).toArray(RgbImage[]::new);
+            float[] out = run(part);
+            int classes = out.length / part.length;
+            for (int i = 0; i < part.length; i++) {
+                rows.add(Arrays.copyOfRange(out, i * classes, (i + 1) * classes));
+            }
+        }
+        return rows;
+    }
+
+    private float[] run(RgbImage[] images) {
+        return Context.inference().call(() -> {
+            try (Scope scope = Scope.open("predict")) {
+                Tensor x = transforms.toTensor(images);
+                Device device = device();
+                return model.network().call(device.equals(x.device()) ? x : x.to(device)).toFloats();
+            }
+        });
+    }
+
+    private Device device() {
+        return model.network().parameters().values().iterator().next().value().device();
+    }
+
+    private static double[] softmax(float[] row) {
+        double max = Double.NEGATIVE_INFINITY;
+        for (float v : row) {
+            max = Math.max(max, v);
+        }
+        double[] p = new double[row.length];
+        double sum = 0;
+        for (int i = 0; i < p.length; i++) {
+            p[i] = Math.exp(row[i] - max);
+            sum += p[i];
+        }
+        for (int i = 0; i < p.length; i++) {
+            p[i] /= sum;
+        }
+        return p;
+    }
+
+    private List<Prediction> best(double[] p, int k) {
+        return IntStream.range(0, p.length).boxed().sorted((a, b) -> Double.compare(p[b], p[a])).limit(k)
+                .map(i -> new Prediction(i, model.classes().get(i), p[i])).toList();
+    }
+
+    /** Frees the network. */
+    @Override
+    public void close() {
+        model.close();
+    }
+}
