@@ -51,8 +51,8 @@ public record ModelDescription(String model, Map<String, String> options, List<S
     /** Reads what {@link #toMetadata} gave; {@code file} is for messages. */
     public static ModelDescription from(Map<String, String> metadata, Path file) {
         if (!isIn(metadata)) {
-            throw new GraftException(file + ": the file does not say which model it belongs to (it was not written by Graft):"
-                    + " name the model");
+            throw new GraftException(file + ": the file does not say which model it belongs to (it was not written by"
+                    + " Graft): name the model");
         }
         try {
             return new ModelDescription(metadata.get(MODEL),

@@ -32,8 +32,8 @@ public final class ModelZoo {
     private static final String VGG = "Simonyan and Zisserman 2014, Very deep convolutional networks, arXiv:1409.1556";
     private static final String MOBILE = "Sandler et al. 2018, MobileNetV2: inverted residuals, arXiv:1801.04381";
     private static final String SQUEEZE = "Iandola et al. 2016, SqueezeNet, arXiv:1602.07360";
-    private static final String TORCHVISION = "torchvision's .pth files load as they are (BSD-3-Clause code, weights trained on"
-            + " ImageNet-1k); weights of timm and Hugging Face with the same names do too";
+    private static final String TORCHVISION = "torchvision's .pth files load as they are (BSD-3-Clause code, weights trained"
+            + " on ImageNet-1k); weights of timm and Hugging Face with the same names do too";
     private static final String AKAMASTER = "akamaster/pytorch_resnet_cifar10 publishes weights (.th files, BSD-2-Clause)";
     private static final int IMAGENET_CLASSES = 1000;
     private static final List<String> CIFAR10 = List.of("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
@@ -154,6 +154,7 @@ public final class ModelZoo {
 
     private static ModelCard cifarCard(String name, int depth, long parameters, String notes) {
         return new ModelCard(name, "ResNet for 32 x 32 pixels, " + depth + " layers, shortcuts without parameters",
-                RESNET + ", section 4.2", parameters, CIFAR10.size(), CIFAR10, Preprocessing.CIFAR, List.of(), List.of(), notes);
+                RESNET + ", section 4.2", parameters, CIFAR10.size(), CIFAR10, Preprocessing.CIFAR, List.of(), List.of(),
+                notes);
     }
 }

@@ -33,7 +33,7 @@ public record Preprocessing(int resize, int crop, CenterCrop.Tie tie, Interpolat
     public enum Augmentation {
         /** A random part of the image, resized, and flipped every second time: for photographs. */
         RESIZED_CROP,
-        /** Shifted by up to an eighth, and flipped every second time: for small images that show little more than the object. */
+        /** Shifted by up to an eighth, and flipped every second time: for small images that show mostly the object. */
         SHIFT
     }
 

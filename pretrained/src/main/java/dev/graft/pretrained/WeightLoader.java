@@ -124,7 +124,8 @@ public final class WeightLoader {
             parts.add("missing " + some(report.missing().stream().map(LoadReport.Missing::target).toList()));
         }
         if (!report.mismatched().isEmpty()) {
-            parts.add("different " + some(report.mismatched().stream().map(m -> m.target() + " (" + m.reason() + ")").toList()));
+            parts.add("different " + some(report.mismatched().stream()
+                    .map(m -> m.target() + " (" + m.reason() + ")").toList()));
         }
         return String.join("; ", parts);
     }

@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
@@ -134,6 +135,11 @@ public final class ZooModel {
      * @throws GraftException when this model has none
      */
     public PretrainedModel load() {
+        return withBundled(copy -> load(copy, LoadOptions.STRICT));
+    }
+
+    /** Weight files are read by path: the resource becomes one for a moment. */
+    private <T> T withBundled(Function<Path, T> use) {
         if (bundled == null) {
             throw new GraftException(card.name() + " needs a file of weights: " + card.notes());
         }
@@ -145,12 +151,28 @@ public final class ZooModel {
             }
             copy = Files.createTempFile("graft-", ".safetensors");
             Files.copy(in, copy, StandardCopyOption.REPLACE_EXISTING);
-            return load(copy, LoadOptions.STRICT);
+            return use.apply(copy);
         } catch (IOException e) {
             throw new GraftException(card.name() + ": its weights cannot be copied to the temporary folder ("
                     + e.getMessage() + "); set java.io.tmpdir to one that can be written", e);
         } finally {
             delete(copy);
+        }
+    }
+
+    /** Compares what {@code weights} give here with what they should give. */
+    public Verification verify(Path weights) {
+        return verify(weights, weights.getFileName().toString());
+    }
+
+    /** As {@link #verify(Path)} with the weights that come with Graft. */
+    public Verification verify() {
+        return withBundled(copy -> verify(copy, bundled));
+    }
+
+    private Verification verify(Path weights, String name) {
+        try (PretrainedModel model = load(weights)) {
+            return Verification.of(model, name, KnownWeights.sha256(weights));
         }
     }
 

@@ -109,7 +109,8 @@ class ClassifierTest {
     void labelsCanBeGiven() {
         try (PretrainedModel m = ModelZoo.find("resnet18").random(List.of("a", "b"))) {
             assertThat(m.withLabels(List.of("x", "y")).classes()).containsExactly("x", "y");
-            assertThatThrownBy(() -> m.withLabels(List.of("x"))).hasMessageContaining("1 names of classes but the network has 2");
+            assertThatThrownBy(() -> m.withLabels(List.of("x")))
+                    .hasMessageContaining("1 names of classes but the network has 2");
         }
     }
 }

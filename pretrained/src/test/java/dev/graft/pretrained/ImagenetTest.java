@@ -70,7 +70,8 @@ class ImagenetTest {
             images.add(ImageDecoder.DEFAULT.decode(samples.resolve("images").resolve(fields[0])));
             labels.add(Integer.parseInt(fields[1]));
         }
-        try (Classifier c = Classifier.open(ModelZoo.find("mobilenet_v2").option("padding", padding).preprocess("tf"), weights)) {
+        ZooModel zoo = ModelZoo.find("mobilenet_v2").option("padding", padding).preprocess("tf");
+        try (Classifier c = Classifier.open(zoo, weights)) {
             List<List<Prediction>> found = c.predict(images, 5);
             int first = 0;
             int among = 0;
@@ -92,7 +93,8 @@ class ImagenetTest {
             assertThat(m.preprocessing().toString()).endsWith("tf");
             assertThat(m.notes()).singleElement().asString().contains("padding=same");
         }
-        try (PretrainedModel m = ModelZoo.find("mobilenet_v2").option("padding", "torch").preprocess("torch").load(mobileNet())) {
+        ZooModel chosen = ModelZoo.find("mobilenet_v2").option("padding", "torch").preprocess("torch");
+        try (PretrainedModel m = chosen.load(mobileNet())) {
             assertThat(m.options()).containsEntry("padding", "torch");
             assertThat(m.preprocessing().toString()).endsWith("torch");
         }
@@ -118,6 +120,7 @@ class ImagenetTest {
     @Test
     void weightsOfAnotherModelAreNamed() {
         assertThatThrownBy(() -> ModelZoo.find("resnet18").load(mobileNet()))
-                .hasMessageContaining("not the weights of resnet18").hasMessageContaining("they fit mobilenet_v2 (314 of 314)");
+                .hasMessageContaining("not the weights of resnet18")
+                .hasMessageContaining("they fit mobilenet_v2 (314 of 314)");
     }
 }

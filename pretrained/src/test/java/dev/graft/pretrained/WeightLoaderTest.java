@@ -51,7 +51,8 @@ class WeightLoaderTest {
             assertThatThrownBy(() -> WeightLoader.load(net, file, LoadOptions.STRICT))
                     .hasMessageContaining("different linear.weight (file [3, 64], model [5, 64])");
             LoadReport r = WeightLoader.load(net, file, LoadOptions.EXCEPT_HEAD);
-            assertThat(r.mismatched()).extracting(LoadReport.Mismatch::target).containsExactly("linear.weight", "linear.bias");
+            assertThat(r.mismatched()).extracting(LoadReport.Mismatch::target)
+                    .containsExactly("linear.weight", "linear.bias");
             assertThat(values(net, "linear.weight")).isEqualTo(head);
         }
         try (PretrainedModel m = ZOO.load(file)) {

@@ -46,8 +46,10 @@ class WeightSaverTest {
             try (Classifier before = Classifier.of(m); Classifier after = Classifier.open(folder)) {
                 assertThat(after.model().description()).isEqualTo(m.description());
                 assertThat(after.model().headLoaded()).isTrue();
-                assertThat(after.logits(List.of(noise(1))).getFirst()).containsExactly(before.logits(List.of(noise(1))).getFirst());
-                assertThat(after.predict(noise(1), 9)).extracting(Prediction::name).containsExactlyInAnyOrderElementsOf(THREE);
+                assertThat(after.logits(List.of(noise(1))).getFirst())
+                        .containsExactly(before.logits(List.of(noise(1))).getFirst());
+                assertThat(after.predict(noise(1), 9)).extracting(Prediction::name)
+                        .containsExactlyInAnyOrderElementsOf(THREE);
             }
         }
     }
@@ -123,7 +125,8 @@ class WeightSaverTest {
             assertThat(m.report().complete()).isTrue();
         }
         try (PretrainedModel m = model()) {
-            assertThatThrownBy(() -> m.save(half, DType.I32)).isInstanceOf(GraftException.class).hasMessageContaining("float16");
+            assertThatThrownBy(() -> m.save(half, DType.I32)).isInstanceOf(GraftException.class)
+                    .hasMessageContaining("float16");
         }
     }
 
@@ -138,8 +141,10 @@ class WeightSaverTest {
         assertThatThrownBy(() -> ModelZoo.open(file)).hasMessageContaining("cannot be read");
         write(file, Map.of("graft.model", "resnet19"));
         assertThatThrownBy(() -> ModelZoo.open(file)).isInstanceOf(GraftException.class);
-        write(file, Map.of("graft.model", "resnet20_cifar", "graft.preprocessing", "{\"resize\":2000000000,\"crop\":2000000000}"));
-        assertThatThrownBy(() -> ModelZoo.open(file)).isInstanceOf(GraftException.class).hasMessageContaining("cannot be read");
+        write(file, Map.of("graft.model", "resnet20_cifar",
+                "graft.preprocessing", "{\"resize\":2000000000,\"crop\":2000000000}"));
+        assertThatThrownBy(() -> ModelZoo.open(file)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("cannot be read");
         assertThatThrownBy(() -> ModelZoo.open(folder.resolve("none"))).hasMessageContaining("no such file");
         assertThatThrownBy(() -> ModelZoo.open(folder.resolve("m.safetensors/x"))).isInstanceOf(GraftException.class);
     }

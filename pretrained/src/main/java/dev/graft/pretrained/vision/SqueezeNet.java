@@ -23,7 +23,8 @@ import java.util.List;
  */
 public final class SqueezeNet extends StagedNetwork {
     /** Squeeze and expand channels of the eight fire modules. */
-    private static final int[][] FIRES = {{16, 64}, {16, 64}, {32, 128}, {32, 128}, {48, 192}, {48, 192}, {64, 256}, {64, 256}};
+    private static final int[][] FIRES = {
+        {16, 64}, {16, 64}, {32, 128}, {32, 128}, {48, 192}, {48, 192}, {64, 256}, {64, 256}};
 
     private final Sequential features = new Sequential();
     private final Sequential classifier;
