@@ -18,14 +18,14 @@ final class Failure {
     private Failure() {
     }
 
-    /** Prints {@code problem} to {@code err}; returns exit code 1. */
+    /** Prints {@code problem} to {@code err}; returns exit code 1, or 3 when the wanted device is not there. */
     static int report(Throwable problem, boolean debug, PrintWriter err) {
         err.println("graft: " + sentence(problem));
         if (debug) {
             problem.printStackTrace(err);
         }
         err.flush();
-        return CommandLine.ExitCode.SOFTWARE;
+        return problem instanceof Devices.NotThere ? Devices.NOT_THERE : CommandLine.ExitCode.SOFTWARE;
     }
 
     /** A command line that cannot be understood: what is wrong, what was perhaps meant, where help is; exit code 2. */

@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** The {@code graft} command: exit code 0 means done, 1 a failure told in one sentence, 2 wrong usage. */
+/** The {@code graft} command: exit code 0 means done, 1 a failure told in one sentence, 2 wrong usage, 3 no such device. */
 @Command(
         name = "graft",
         description = "Fine-tune pretrained networks.",
