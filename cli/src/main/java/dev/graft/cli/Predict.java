@@ -2,26 +2,27 @@ package dev.graft.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.graft.nn.data.image.ImageDecoder;
-import dev.graft.nn.data.image.Transforms;
+import dev.graft.nn.data.image.RgbImage;
+import dev.graft.pretrained.Classifier;
 import dev.graft.pretrained.ModelZoo;
+import dev.graft.pretrained.Prediction;
 import dev.graft.pretrained.PretrainedModel;
-import dev.graft.tensor.Context;
 import dev.graft.tensor.GraftException;
-import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensor;
 import dev.graft.tensor.cpu.WorkerPool;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -94,9 +95,10 @@ final class Predict implements Callable<Integer> {
             }
             PretrainedModel named = labels == null ? model
                     : model.withLabels(Labels.read(labels, model.network().classes()));
+            Classifier classifier = Classifier.of(named);
             int broken = 0;
             for (int i = 0; i < files.size(); i += BATCH) {
-                broken += predict(named, files.subList(i, Math.min(files.size(), i + BATCH)));
+                broken += predict(classifier, files.subList(i, Math.min(files.size(), i + BATCH)));
             }
             return broken > 0 ? 1 : 0;
         }
@@ -127,67 +129,45 @@ final class Predict implements Callable<Integer> {
     }
 
     /** Prints a line for each image; returns how many could not be read. */
-    private int predict(PretrainedModel model, List<Path> files) throws IOException {
-        Transforms transforms = model.preprocessing().evaluation();
-        int size = model.preprocessing().crop();
-        float[][] pixels = new float[files.size()][];
+    private int predict(Classifier classifier, List<Path> files) throws IOException {
+        RgbImage[] images = new RgbImage[files.size()];
         String[] problems = new String[files.size()];
-        IntStream.range(0, files.size()).parallel().forEach(i -> {
+        IntStream.range(0, images.length).parallel().forEach(i -> {
             try {
-                pixels[i] = transforms.apply(ImageDecoder.DEFAULT.decode(files.get(i)), null);
+                images[i] = ImageDecoder.DEFAULT.decode(files.get(i));
             } catch (GraftException e) {
                 problems[i] = e.getMessage();
             }
         });
-        int[] good = IntStream.range(0, files.size()).filter(i -> pixels[i] != null).toArray();
-        float[] all = new float[good.length * size * size * transforms.channels()];
-        for (int i = 0; i < good.length; i++) {
-            System.arraycopy(pixels[good[i]], 0, all, i * pixels[good[i]].length, pixels[good[i]].length);
-        }
-        float[] probabilities = {};
-        if (good.length > 0) {
-            try (Scope scope = Scope.open("predict")) {
-                Tensor x = Tensor.of(all, good.length, size, size, transforms.channels());
-                probabilities = Context.inference().call(() -> model.network().call(x).softmax()).toFloats();
-            }
-        }
-        int classes = model.classes().size();
-        for (int i = 0, row = 0; i < files.size(); i++) {
-            if (pixels[i] == null) {
+        List<RgbImage> good = Arrays.stream(images).filter(Objects::nonNull).toList();
+        Iterator<List<Prediction>> found = classifier.predict(good, top).iterator();
+        for (int i = 0; i < images.length; i++) {
+            if (images[i] == null) {
                 spec.commandLine().getErr().println("graft: " + TextTable.printable(problems[i]));
             } else {
-                print(files.get(i), model.classes(), Arrays.copyOfRange(probabilities, row * classes, (row + 1) * classes));
-                row++;
+                spec.commandLine().getOut().println(json ? json(files.get(i), found.next()) : text(files.get(i), found.next()));
             }
         }
-        return files.size() - good.length;
+        spec.commandLine().getOut().flush();
+        return images.length - good.size();
     }
 
-    private void print(Path file, List<String> classes, float[] p) throws IOException {
-        PrintWriter out = spec.commandLine().getOut();
-        int[] order = IntStream.range(0, p.length).boxed().sorted((a, b) -> Float.compare(p[b], p[a])).limit(top)
-                .mapToInt(Integer::intValue).toArray();
-        if (json) {
-            List<Map<String, Object>> best = new ArrayList<>();
-            for (int c : order) {
-                Map<String, Object> one = new LinkedHashMap<>();
-                one.put("index", c);
-                one.put("class", classes.get(c));
-                one.put("probability", p[c]);
-                best.add(one);
-            }
-            Map<String, Object> line = new LinkedHashMap<>();
-            line.put("file", file.toString());
-            line.put("top", best);
-            out.println(mapper.writeValueAsString(line));
-        } else {
-            StringBuilder line = new StringBuilder(TextTable.printable(file.toString())).append(": ");
-            for (int i = 0; i < order.length; i++) {
-                line.append(i == 0 ? "" : ", ").append(TextTable.printable(classes.get(order[i])))
-                        .append(String.format(Locale.ROOT, " %.1f %%", 100 * p[order[i]]));
-            }
-            out.println(line);
+    private String json(Path file, List<Prediction> best) throws IOException {
+        List<Map<String, Object>> list = new ArrayList<>();
+        for (Prediction p : best) {
+            Map<String, Object> one = new LinkedHashMap<>();
+            one.put("index", p.index());
+            one.put("class", p.name());
+            one.put("probability", p.probability());
+            list.add(one);
         }
-        out.flush();
+        Map<String, Object> line = new LinkedHashMap<>();
+        line.put("file", file.toString());
+        line.put("top", list);
+        return mapper.writeValueAsString(line);
+    }
+
+    private static String text(Path file, List<Prediction> best) {
+        return TextTable.printable(file + ": " + best.stream().map(Prediction::toString).collect(Collectors.joining(", ")));
     }
 }
