@@ -153,7 +153,8 @@ public abstract class Module implements AutoCloseable {
 
     /**
      * Freezes what {@code selector} selects and nothing else: no gradient, no optimizer state, no penalty, batch norm with
-     * fixed statistics, dropout and stochastic depth off. Gradients still pass through to trainable layers below.
+     * fixed statistics, dropout and stochastic depth off. Gradients still pass through to trainable layers below. Whatever
+     * was frozen or made trainable before is forgotten.
      */
     public final void freeze(ParamSelector selector) {
         freeze(selector, ParamSelector.NONE);
@@ -164,15 +165,18 @@ public abstract class Module implements AutoCloseable {
      * keep their running statistics while their scale and shift may learn.
      */
     public final void freeze(ParamSelector selector, ParamSelector fixedStatistics) {
-        Map<String, Parameter> all = parameters();
-        all.forEach((path, p) -> p.trainable(!selector.matches(path)));
-        modules().forEach((path, m) -> m.frozen = !path.isEmpty() && selector.matches(path)
-                || m.hasOnlyFrozenParameters() || m instanceof BatchNorm2d && fixedStatistics.matches(path));
+        parameters().forEach((path, p) -> p.trainable(!selector.matches(path)));
+        modules().forEach((path, m) -> m.frozen = m.becomesFrozen(!path.isEmpty() && selector.matches(path))
+                || m instanceof BatchNorm2d && fixedStatistics.matches(path));
     }
 
-    private boolean hasOnlyFrozenParameters() {
+    /**
+     * By its parameters, where it has any: one that is selected with an exception inside must not run the exception as in
+     * evaluation.
+     */
+    private boolean becomesFrozen(boolean selected) {
         Map<String, Parameter> mine = parameters();
-        return !mine.isEmpty() && mine.values().stream().noneMatch(Parameter::trainable);
+        return mine.isEmpty() ? selected : mine.values().stream().noneMatch(Parameter::trainable);
     }
 
     /** Frees what a layer has derived from its parameters. */
