@@ -42,6 +42,7 @@ public final class Parameter {
     private boolean trainable = true;
     private long seed;
     private long stream;
+    private boolean closed;
 
     Parameter(Shape shape, Kind kind, Init init) {
         this.spec = new TensorSpec(DType.F32, shape);
@@ -52,6 +53,10 @@ public final class Parameter {
 
     /** The values, made now if this is their first use. */
     public synchronized Tensor value() {
+        if (closed) {
+            throw new GraftException("parameter: the module it belongs to is closed, its " + spec
+                    + " values are gone: close a network only after its last use");
+        }
         if (value == null) {
             set(Scope.persistent(() -> init.make(spec.shape(), seed, stream)));
         }
@@ -118,6 +123,7 @@ public final class Parameter {
     }
 
     synchronized void close() {
+        closed = true;
         if (value != null) {
             value.close();
             value = null;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.tensor.Context;
+import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.util.List;
@@ -98,6 +99,12 @@ class SequentialTest {
 
         assertThat(new Sequential(new Constant(), Activation.tanh()).call(x).shape().dims()).containsExactly(2, 3);
         assertThat(own.isClosed()).isFalse();
+    }
+
+    @Test
+    void aClosedNetworkSaysSoInsteadOfRunningOnNewWeights() {
+        net.close();
+        assertThatThrownBy(() -> net.call(x)).isInstanceOf(GraftException.class).hasMessageContaining("closed");
     }
 
     @Test
