@@ -11,9 +11,17 @@ import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
 import java.util.function.IntConsumer;
 
 /**
@@ -22,7 +30,7 @@ import java.util.function.IntConsumer;
  * never the run.
  *
  * @param folder where the files lie
- * @param limit  bytes above which a set of features is not written to disk
+ * @param limit  bytes that all of them may take: the ones unused for longest make room, and what does not fit is not written
  */
 public record FeatureCache(Path folder, long limit) {
     private static final System.Logger LOG = System.getLogger(FeatureCache.class.getName());
@@ -43,6 +51,7 @@ public record FeatureCache(Path folder, long limit) {
             try {
                 Features f = Features.read(file, key, data.size());
                 if (Arrays.equals(f.labels(), data.labels())) {
+                    touch(file);
                     progress.accept(data.size());
                     return f;
                 }
@@ -51,14 +60,51 @@ public record FeatureCache(Path folder, long limit) {
             }
         }
         Features f = compute(net, prefix, data, transforms, batch, progress);
-        if (Features.bytes(f.shape(), data.size()) <= limit) {
+        long bytes = Features.bytes(f.shape(), data.size());
+        if (bytes <= limit) {
             try {
+                Files.createDirectories(folder);
+                makeRoom(bytes);
                 f.write(file, key);
             } catch (IOException e) {
                 LOG.log(Level.WARNING, "feature cache: {0} cannot be written ({1}); the next run computes again", file, e);
             }
         }
         return f;
+    }
+
+    /** Marks a file as used now. */
+    private static void touch(Path file) {
+        try {
+            Files.setLastModifiedTime(file, FileTime.from(Instant.now()));
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "feature cache: {0} keeps its old time ({1})", file, e);
+        }
+    }
+
+    /** Deletes the files unused for longest until {@code bytes} more fit; also what a run that was killed left half written. */
+    private void makeRoom(long bytes) throws IOException {
+        record Entry(Path file, long size, Instant used) {}
+        List<Entry> entries = new ArrayList<>();
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(folder, "*.{features,tmp}")) {
+            for (Path p : all) {
+                BasicFileAttributes a = Files.readAttributes(p, BasicFileAttributes.class);
+                if (p.toString().endsWith(".features")) {
+                    entries.add(new Entry(p, a.size(), a.lastModifiedTime().toInstant()));
+                } else if (a.lastModifiedTime().toInstant().isBefore(Instant.now().minus(1, ChronoUnit.DAYS))) {
+                    Files.deleteIfExists(p);
+                }
+            }
+        }
+        entries.sort(Comparator.comparing(Entry::used));
+        long taken = bytes + entries.stream().mapToLong(Entry::size).sum();
+        for (Entry e : entries) {
+            if (taken <= limit) {
+                return;
+            }
+            Files.deleteIfExists(e.file());
+            taken -= e.size();
+        }
     }
 
     private static Features compute(StagedNetwork net, int prefix, Dataset data, Transforms transforms, int batch,

@@ -1,18 +1,21 @@
 package dev.graft.nn.transfer;
 
+import dev.graft.nn.ParamSelector;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.image.Transforms;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 
 /**
- * Names a set of features by what they were computed from: the weights of the stages, the images, and what was done to
- * them. Anything that changes gives another key, so a cached file is never out of date.
+ * Names a set of features by what they were computed from: the layers of the stages with their settings and weights, the
+ * images, and what was done to them. Anything that changes gives another key, so a cached file is never out of date.
  */
 final class FeatureKey {
     private static final int CHUNK = 1 << 14;
@@ -28,21 +31,12 @@ final class FeatureKey {
 
     static String of(StagedNetwork net, int prefix, Dataset data, Transforms transforms) {
         FeatureKey k = new FeatureKey();
-        k.text("features 1");
+        k.text("features 2");
+        k.text(net.getClass().getName());
         for (Stage s : net.stages().subList(0, prefix)) {
             k.text(s.name());
-            net.parameters().forEach((path, p) -> {
-                if (s.parameters().matches(path)) {
-                    k.tensor(path, p.value());
-                }
-            });
-            net.buffers().forEach((path, b) -> {
-                if (s.parameters().matches(path)) {
-                    k.tensor(path, b.value());
-                }
-            });
+            k.stage(net, s.parameters());
         }
-        k.text(net.toString().lines().filter(l -> !l.contains(" " + lastStep(net.headPath()) + ": ")).toList().toString());
         k.text(transforms.fingerprint());
         for (int i = 0; i < data.size(); i++) {
             k.text(data.key(i));
@@ -50,8 +44,23 @@ final class FeatureKey {
         return HexFormat.of().formatHex(k.digest.digest());
     }
 
-    private static String lastStep(String path) {
-        return path.substring(path.lastIndexOf('.') + 1);
+    /** The layers of a stage with their settings, such as padding, and their values. */
+    private void stage(StagedNetwork net, ParamSelector selector) {
+        net.modules().forEach((path, m) -> {
+            if (selector.matches(path)) {
+                text(path + " " + m.toString().lines().findFirst().orElse(""));
+            }
+        });
+        net.parameters().forEach((path, p) -> {
+            if (selector.matches(path)) {
+                tensor(path, p.value());
+            }
+        });
+        net.buffers().forEach((path, b) -> {
+            if (selector.matches(path)) {
+                tensor(path, b.value());
+            }
+        });
     }
 
     private void text(String s) {
@@ -62,10 +71,8 @@ final class FeatureKey {
 
     private void tensor(String path, Tensor t) {
         text(path + t.spec());
-        double[] none = {};
-        if (t.dtype() != dev.graft.tensor.DType.F32) {
-            double[] v = t.size() == 0 ? none : t.toDoubles();
-            text(java.util.Arrays.toString(v));
+        if (t.dtype() != DType.F32) {
+            text(Arrays.toString(t.toDoubles()));
             return;
         }
         float[] v = t.toFloats();

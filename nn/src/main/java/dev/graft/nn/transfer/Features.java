@@ -35,10 +35,10 @@ record Features(Shape shape, float[][] rows, int[] labels) {
 
     /** Writes a file beside {@code file} and puts it in place when it is complete. */
     void write(Path file, String key) throws IOException {
-        Files.createDirectories(file.toAbsolutePath().getParent());
         Path temporary = Files.createTempFile(file.toAbsolutePath().getParent(), "features", ".tmp");
         try {
-            try (DataOutputStream out = new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(temporary), 1 << 16))) {
+            try (DataOutputStream out =
+                    new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(temporary), 1 << 16))) {
                 out.writeInt(MAGIC);
                 out.writeUTF(key);
                 out.writeInt(shape.rank());
@@ -80,8 +80,9 @@ record Features(Shape shape, float[][] rows, int[] labels) {
                 dims[i] = in.readInt();
             }
             Shape shape = shape(dims);
-            if (in.readInt() != samples || bytes(shape, samples) > Files.size(file)) {
-                throw new IOException("another number of samples");
+            // before any array is made: no row can be longer than the file
+            if (in.readInt() != samples || shape.size() > Files.size(file) / 4) {
+                throw new IOException("another number of samples, or rows longer than the file");
             }
             return rows(in, shape, samples);
         }
