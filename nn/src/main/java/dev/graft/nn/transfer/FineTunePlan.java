@@ -3,14 +3,19 @@ package dev.graft.nn.transfer;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.graft.nn.NearestNames;
 import dev.graft.nn.ParamSelector;
+import dev.graft.nn.Parameter;
 import dev.graft.nn.optim.AdamW;
 import dev.graft.nn.optim.ParamGroup;
 import dev.graft.nn.optim.Schedule;
 import dev.graft.nn.optim.UpdateRule;
 import dev.graft.tensor.GraftException;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * What is trained, when and how: a value, made step by step, printed before training, saved with every checkpoint.
@@ -95,79 +100,116 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
     }
 
     public FineTunePlan stopEarly(int epochsWithoutProgress) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, batch, seed, labelSmoothing, clipNorm, epochsWithoutProgress, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.patience = epochsWithoutProgress);
     }
 
     public FineTunePlan withRandomWeights(boolean on) {
-        return new FineTunePlan(strategy, on, frozen, unfreezing, fixedStatistics, groups, rule, schedule, epochs, batch,
-                seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.randomWeights = on);
     }
 
     public FineTunePlan withFrozen(ParamSelector selector) {
-        return new FineTunePlan(strategy, randomWeights, selector, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.frozen = selector);
     }
 
     public FineTunePlan withUnfreezing(List<Unfreeze> all) {
-        return new FineTunePlan(strategy, randomWeights, frozen, all, fixedStatistics, groups, rule, schedule, epochs,
-                batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.unfreezing = all);
     }
 
     public FineTunePlan withFixedStatistics(ParamSelector selector) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, selector, groups, rule, schedule, epochs,
-                batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.fixedStatistics = selector);
     }
 
     public FineTunePlan withGroups(ParamGroup... all) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, List.of(all), rule, schedule,
-                epochs, batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.groups = List.of(all));
     }
 
     public FineTunePlan withRule(UpdateRule r) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, r, schedule, epochs,
-                batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.rule = r);
     }
 
     public FineTunePlan withSchedule(Schedule s) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, s, epochs,
-                batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.schedule = s);
     }
 
     public FineTunePlan withBatch(int images) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, images, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.batch = images);
     }
 
     public FineTunePlan withSeed(long s) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, batch, s, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.seed = s);
     }
 
     public FineTunePlan withLabelSmoothing(double s) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, batch, seed, s, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.labelSmoothing = s);
     }
 
     public FineTunePlan withClipNorm(double norm) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, batch, seed, labelSmoothing, norm, patience, restoreBest, augmentation, cacheFeatures);
+        return with(d -> d.clipNorm = norm);
     }
 
     /** Whether the weights of the best epoch are put back at the end (they are by default) or the last ones stay. */
     public FineTunePlan restoreBest(boolean on) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, batch, seed, labelSmoothing, clipNorm, patience, on, augmentation, cacheFeatures);
+        return with(d -> d.restoreBest = on);
     }
 
     public FineTunePlan withAugmentation(boolean on) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, batch, seed, labelSmoothing, clipNorm, patience, restoreBest, on, cacheFeatures);
+        return with(d -> d.augmentation = on);
     }
 
     public FineTunePlan withCachedFeatures(boolean on) {
-        return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                epochs, batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, on);
+        return with(d -> d.cacheFeatures = on);
+    }
+
+    private FineTunePlan with(Consumer<Draft> change) {
+        Draft d = new Draft(this);
+        change.accept(d);
+        return d.plan();
+    }
+
+    /** A plan whose parts can be set one by one: what every {@code with} method goes through. */
+    private static final class Draft {
+        private final String strategy;
+        private boolean randomWeights;
+        private ParamSelector frozen;
+        private List<Unfreeze> unfreezing;
+        private ParamSelector fixedStatistics;
+        private List<ParamGroup> groups;
+        private UpdateRule rule;
+        private Schedule schedule;
+        private final int epochs;
+        private int batch;
+        private long seed;
+        private double labelSmoothing;
+        private double clipNorm;
+        private int patience;
+        private boolean restoreBest;
+        private boolean augmentation;
+        private boolean cacheFeatures;
+
+        Draft(FineTunePlan p) {
+            strategy = p.strategy;
+            randomWeights = p.randomWeights;
+            frozen = p.frozen;
+            unfreezing = p.unfreezing;
+            fixedStatistics = p.fixedStatistics;
+            groups = p.groups;
+            rule = p.rule;
+            schedule = p.schedule;
+            epochs = p.epochs;
+            batch = p.batch;
+            seed = p.seed;
+            labelSmoothing = p.labelSmoothing;
+            clipNorm = p.clipNorm;
+            patience = p.patience;
+            restoreBest = p.restoreBest;
+            augmentation = p.augmentation;
+            cacheFeatures = p.cacheFeatures;
+        }
+
+        FineTunePlan plan() {
+            return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
+                    epochs, batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+        }
     }
 
     /** What is frozen in {@code epoch}. */
@@ -182,19 +224,33 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         return s;
     }
 
-    /** Sets {@code net} up for {@code epoch}: what is trainable and which batch norms are fixed. */
+    /**
+     * Sets {@code net} up for {@code epoch}: what is trainable and which batch norms are fixed. The plan alone decides: what
+     * was frozen by hand before is trained unless the plan freezes it.
+     *
+     * @throws GraftException when a pattern selects nothing, or nothing is left to train
+     */
     public void applyTo(StagedNetwork net, int epoch) {
+        Set<String> paths = new LinkedHashSet<>(net.parameters().keySet());
+        paths.addAll(net.modules().keySet());
+        checkSelects("freeze", frozen, paths);
+        unfreezing.forEach(u -> checkSelects("unfreeze", u.selector(), paths));
         ParamSelector now = frozenAt(epoch);
-        for (String p : now.patterns()) {
-            if (!p.startsWith("!") && net.parameters().keySet().stream().noneMatch(ParamSelector.of(p)::matches)) {
-                throw new GraftException("plan: freeze pattern '" + p + "' selects no parameter of the network, whose paths"
-                        + " begin with " + net.children().keySet());
-            }
-        }
         net.freeze(now, fixedStatistics);
-        if (net.parameters().values().stream().noneMatch(dev.graft.nn.Parameter::trainable)) {
+        if (net.parameters().values().stream().noneMatch(Parameter::trainable)) {
             throw new GraftException("plan: everything is frozen in epoch " + epoch + " ('" + now
                     + "'): leave at least the head, " + net.headPath() + ", trainable");
+        }
+    }
+
+    /** A mistyped pattern would train what should be frozen, or never train what should be unfrozen. */
+    private static void checkSelects(String what, ParamSelector selector, Set<String> paths) {
+        for (String p : selector.patterns()) {
+            ParamSelector alone = new ParamSelector(List.of(p.startsWith("!") ? p.substring(1) : p));
+            if (paths.stream().noneMatch(alone::matches)) {
+                throw new GraftException("plan: " + what + " pattern '" + p + "' selects no parameter and no layer of the network: the"
+                        + " nearest names are " + String.join(", ", NearestNames.ofPattern(p, paths, 3)));
+            }
         }
     }
 
@@ -202,7 +258,7 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
     public int lastingPrefix(StagedNetwork net) {
         int prefix = net.stages().size();
         for (int e = epochs - 1; e >= 0; e--) {
-            if (e == 0 || unfreezing.stream().anyMatch(u -> u.epoch() <= epochs) && changesAt(e)) {
+            if (e == 0 || changesAt(e)) {
                 applyTo(net, e);
                 prefix = Math.min(prefix, net.frozenPrefix());
             }
@@ -214,7 +270,7 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         return unfreezing.stream().anyMatch(u -> u.epoch() == epoch);
     }
 
-    /** The plan as a table over the parameters of {@code net}, head already in place. */
+    /** The plan as a table over the parameters of {@code net}, head already in place. Leaves {@code net} as in epoch 0. */
     public String describe(StagedNetwork net) {
         return PlanTable.of(this, net);
     }

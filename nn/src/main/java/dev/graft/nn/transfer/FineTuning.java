@@ -21,6 +21,7 @@ import dev.graft.nn.train.Trainer;
 import dev.graft.nn.train.TrainingBatch;
 import dev.graft.nn.train.TrainingCheckpoint;
 import dev.graft.tensor.Context;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
@@ -30,7 +31,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 
 /**
  * Carries a plan out on images: puts the new head in place, freezes and unfreezes by epoch, computes the features of
@@ -57,7 +60,9 @@ public final class FineTuning {
     private CheckpointPolicy checkpoints;
     private TrainingCheckpoint resumed;
     private boolean newHead = true;
+    private boolean prepared;
     private boolean progress;
+    private boolean stopped;
     private Trainer running;
 
     /** @param train what training images go through; {@code eval} is taken instead when the plan does not augment */
@@ -91,8 +96,17 @@ public final class FineTuning {
         return this;
     }
 
-    /** Goes on from {@code saved}, which a run of the same plan on the same data wrote. */
+    /**
+     * Goes on from {@code saved}, which a run of the same plan on the same data wrote. All weights come from it, those of
+     * frozen stages too. It must stay open until {@link #run} has begun to train.
+     *
+     * @throws GraftException when it was saved by a run of another plan
+     */
     public FineTuning resume(TrainingCheckpoint saved) {
+        if (!FineTunePlan.fromJson(saved.plan()).equals(plan)) {
+            throw new GraftException(saved.file() + " was saved by a run of another plan: resume with the plan it holds,"
+                    + " FineTunePlan.fromJson(checkpoint.plan()), or begin a new run");
+        }
         resumed = saved;
         return this;
     }
@@ -114,34 +128,48 @@ public final class FineTuning {
         return this;
     }
 
-    /** Ends the run after the step in progress; from any thread. */
+    /** Ends the run after the step in progress, or before the first one; from any thread. */
     public synchronized void stop() {
+        stopped = true;
         if (running != null) {
             running.stop();
         }
     }
 
-    /** Puts the head and the first epoch's freezing in place, so that the plan can be printed before the run. */
+    /**
+     * Puts the head and the first epoch's freezing in place, so that the plan can be printed before the run. {@link #run}
+     * does it otherwise; it happens once.
+     */
     public FineTuning prepare() {
+        if (!prepared) {
+            begin();
+            prepared = true;
+        }
+        plan.applyTo(net, 0);
+        return this;
+    }
+
+    private void begin() {
         int classes = data.classes().size();
+        if (!newHead && net.classes() != classes) {
+            throw new GraftException("fine-tuning: the head has " + net.classes() + " outputs, the data " + classes
+                    + " classes: replace the head");
+        }
         if (plan.randomWeights()) {
             net.initialize(plan.seed());
         }
         if (newHead) {
             net.replaceHead(classes);
             net.at(net.headPath()).initialize(plan.seed());
-            newHead = false;
-        } else if (net.classes() != classes) {
-            throw new GraftException("fine-tuning: the head has " + net.classes() + " outputs, the data " + classes
-                    + " classes: replace the head");
         }
-        plan.applyTo(net, 0);
-        return this;
     }
 
     public FineTuneResult run() {
         long start = System.nanoTime();
         prepare();
+        if (resumed != null) {
+            resumed.loadInto(net);      // before the features of frozen stages are computed with these weights
+        }
         int prefix = plan.cacheFeatures() && !plan.augmentation() ? affordablePrefix() : 0;
         plan.applyTo(net, 0);
         try (Source trainData = source(data.train(), train, prefix, true);
@@ -156,6 +184,9 @@ public final class FineTuning {
             }
             synchronized (this) {
                 running = trainer;
+                if (stopped) {
+                    trainer.stop();
+                }
             }
             TrainResult result = trainer.fit(trainData.batches(), validation.batches());
             return evaluate(result, validation, prefix, featureSeconds, start);
@@ -232,9 +263,9 @@ public final class FineTuning {
         FeatureCache c = cache == null ? new FeatureCache(Path.of(""), -1) : cache;
         long start = System.nanoTime();
         Features f = c.of(net, prefix, set, transforms, plan.batch(), n -> { });
-        note(String.format(java.util.Locale.ROOT, "features of %d %s images: %.1f s", set.size(),
+        note(String.format(Locale.ROOT, "features of %d %s images: %.1f s", set.size(),
                 training ? "training" : "validation", (System.nanoTime() - start) / 1e9));
-        int[] present = java.util.stream.IntStream.range(0, set.size()).filter(i -> f.rows()[i] != null).toArray();
+        int[] present = IntStream.range(0, set.size()).filter(i -> f.rows()[i] != null).toArray();
         if (present.length == 0) {
             throw new GraftException("fine-tuning: none of the " + set.size() + " images could be read");
         }
@@ -244,7 +275,7 @@ public final class FineTuning {
             System.arraycopy(f.rows()[present[i]], 0, all, i * f.length(), f.length());
             labels[i] = f.labels()[present[i]];
         }
-        Tensor x = Scope.persistent(() -> Tensor.of(all, Shape.of(present.length).concat(f.shape()).dims()));
+        Tensor x = Scope.persistent(() -> Tensor.from(DType.F32, all, Shape.of(present.length).concat(f.shape())));
         Tensor y = Scope.persistent(() -> Tensor.of(labels, labels.length));
         Batches b = training ? Batches.shuffled(x, y, plan.batch(), plan.seed()) : Batches.of(x, y, plan.batch());
         return new Source(b, present, () -> {

@@ -1,8 +1,10 @@
 package dev.graft.nn.transfer;
 
+import dev.graft.nn.Dropout;
 import dev.graft.nn.Module;
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Parameter;
+import dev.graft.nn.StochasticDepth;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
 import java.util.ArrayList;
@@ -54,28 +56,46 @@ public abstract class StagedNetwork extends Module {
         return y;
     }
 
-    /** Replaces the head by one with {@code classes} outputs; its weights are random, all others stay. */
+    /** Replaces the head by one with {@code classes} outputs and closes the old one; its weights are random, all others stay. */
     public final StagedNetwork replaceHead(int classes) {
         if (classes < 1) {
             throw new GraftException("replace head: " + classes + " classes, at least 1 is needed");
         }
+        Module old = at(headPath());
         replace(headPath(), newHead(classes));
+        old.close();
         return this;
     }
 
-    /** How many stages from the input on have no trainable parameter: what can be computed once and cached. */
+    /** How many stages from the input on give the same in every epoch: what can be computed once and cached. */
     public final int frozenPrefix() {
         Map<String, Parameter> all = parameters();
         int n = 0;
         for (Stage s : stages()) {
             boolean trainable = all.entrySet().stream()
                     .anyMatch(e -> e.getValue().trainable() && s.parameters().matches(e.getKey()));
-            if (trainable) {
+            if (trainable || drawsAtRandom(s)) {
                 return n;
             }
             n++;
         }
         return n;
+    }
+
+    /** Whether dropout or stochastic depth in {@code s} is on in training. */
+    private boolean drawsAtRandom(Stage s) {
+        return modules().entrySet().stream()
+                .filter(e -> e.getValue() instanceof Dropout || e.getValue() instanceof StochasticDepth)
+                .anyMatch(e -> s.parameters().matches(e.getKey()) && !isWithinFrozen(e.getKey()));
+    }
+
+    private boolean isWithinFrozen(String path) {
+        for (int dot = path.indexOf('.'); dot >= 0; dot = path.indexOf('.', dot + 1)) {
+            if (at(path.substring(0, dot)).frozen()) {
+                return true;
+            }
+        }
+        return at(path).frozen();
     }
 
     /** The stages that have parameters, the head excluded, input first: the order of gradual unfreezing, reversed. */

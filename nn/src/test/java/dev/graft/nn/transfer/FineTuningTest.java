@@ -3,17 +3,27 @@ package dev.graft.nn.transfer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.nn.Activation;
+import dev.graft.nn.BatchNorm2d;
+import dev.graft.nn.Conv2d;
+import dev.graft.nn.Identity;
+import dev.graft.nn.Padding;
 import dev.graft.nn.ParamSelector;
+import dev.graft.nn.Sequential;
 import dev.graft.nn.data.DataSplit;
 import dev.graft.nn.data.ImageArrays;
 import dev.graft.nn.data.image.Normalize;
 import dev.graft.nn.data.image.RgbImage;
 import dev.graft.nn.data.image.Transforms;
+import dev.graft.nn.optim.Schedule;
 import dev.graft.nn.optim.Sgd;
 import dev.graft.nn.train.TrainEvent;
 import dev.graft.nn.train.TrainingCheckpoint;
+import dev.graft.tensor.Context;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Tensor;
 import java.io.IOException;
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -146,6 +156,33 @@ class FineTuningTest {
     }
 
     @Test
+    void otherSettingsOfALayerHaveAnotherKey() {
+        DataSplit d = data(3, 1);
+        String key = FeatureKey.of(pretrained(), 3, d.train(), PLAIN);
+        for (String layer : List.of("first.0", "second.0")) {
+            TinyNetwork padded = pretrained();
+            Conv2d old = (Conv2d) padded.at(layer);
+            Conv2d same = new Conv2d(old.inChannels(), old.outChannels(), 3, old.spec().padding(Padding.TF_SAME));
+            same.weight().assign(old.weight().value().copy());
+            padded.replace(layer, same);
+            assertThat(FeatureKey.of(padded, 3, d.train(), PLAIN)).as(layer).isNotEqualTo(key);
+        }
+        TinyNetwork eps = pretrained();
+        eps.replace("first.1", new BatchNorm2d(8, 1e-3, 0.1));
+        assertThat(FeatureKey.of(eps, 3, d.train(), PLAIN)).as("eps of a norm whose values are the same").isNotEqualTo(key);
+    }
+
+    @Test
+    void theKeySeesALayerThatIsNamedLikeTheHead() {
+        DataSplit d = data(3, 1);
+        TinyNetwork a = pretrained();
+        a.replace("second.2", new Sequential().add("head", Activation.relu()));
+        TinyNetwork b = pretrained();
+        b.replace("second.2", new Sequential().add("head", Activation.tanh()));
+        assertThat(FeatureKey.of(a, 3, d.train(), PLAIN)).isNotEqualTo(FeatureKey.of(b, 3, d.train(), PLAIN));
+    }
+
+    @Test
     void finetuneTrainsAllWeightsAndKeepsTheStatistics() {
         TinyNetwork net = pretrained();
         Map<String, float[]> weights = values(net, "*.weight,!head");
@@ -220,6 +257,101 @@ class FineTuningTest {
     }
 
     @Test
+    void whatIsUnfrozenInsideAFrozenBlockRunsAsInTraining() {
+        for (String pattern : List.of("second", "second*")) {
+            TinyNetwork net = pretrained();
+            FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 3).withFrozen(ParamSelector.of("first", pattern))
+                    .unfreezeAt(1, "second.1");
+            plan.applyTo(net, 0);
+            assertThat(net.at("second").frozen()).as(pattern).isTrue();
+            plan.applyTo(net, 1);
+            assertThat(net.at("second").frozen()).as(pattern).isFalse();
+            assertThat(net.at("second.0").frozen() && net.at("second.3").frozen()).as("convolution and dropout").isTrue();
+            float[] before = net.buffers().get("second.1.running_mean").value().toFloats();
+            Context.current().withTraining(true).run(() -> net.call(Tensor.ones(2, 8, 8, 3)));
+            assertThat(net.buffers().get("second.1.running_mean").value().toFloats()).as(pattern).isNotEqualTo(before);
+        }
+    }
+
+    @Test
+    void dropoutThatIsNotFrozenEndsTheCachedPrefix() {
+        TinyNetwork net = pretrained();
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 1);
+        assertThat(plan.lastingPrefix(net)).isEqualTo(3);
+        net.replace("second.0", new Identity());        // a stage of dropout and a frozen norm among layers without weights
+        net.replace("second.1", new Identity());
+        assertThat(plan.withFrozen(ParamSelector.of("first")).lastingPrefix(net)).isEqualTo(1);
+        assertThat(plan.withFrozen(ParamSelector.of("first", "second.3")).lastingPrefix(net)).isEqualTo(3);
+    }
+
+    @Test
+    void preparingFirstChangesNothing() {
+        TinyNetwork net = pretrained();
+        FineTunePlan plan = FineTunePlan.of(Strategy.SCRATCH, net, 1).withSeed(5).withBatch(8);
+        tuning(net, plan, data(3, 1)).run();
+        TinyNetwork prepared = pretrained();
+        tuning(prepared, plan, data(3, 1)).prepare().prepare().run();
+        assertThat(same(values(net, "*"), values(prepared, "*"))).isTrue();
+    }
+
+    @Test
+    void aResumedRunTakesFrozenWeightsFromTheCheckpoint() {
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 4).withBatch(8).withRule(new Sgd(0.5));
+        TinyNetwork whole = pretrained();
+        tuning(whole, plan, data(3, 1)).run();
+        Path checkpoints = folder.resolve("checkpoints");
+        FineTuning stopped = tuning(pretrained(), plan, data(3, 1)).checkpoints(checkpoints);
+        stopped.on(e -> {
+            if (e instanceof TrainEvent.Step s && s.step() == 13) {
+                stopped.stop();
+            }
+        }).run();
+        TinyNetwork unloaded = new TinyNetwork(7);
+        unloaded.initialize(99);
+        try (TrainingCheckpoint saved = TrainingCheckpoint.latest(checkpoints)) {
+            tuning(unloaded, plan, data(3, 1)).resume(saved).run();
+            assertThat(same(values(whole, "*"), values(unloaded, "*"))).isTrue();
+            assertThatThrownBy(() -> tuning(pretrained(), plan.withBatch(4), data(3, 1)).resume(saved))
+                    .isInstanceOf(GraftException.class).hasMessageContaining("another plan");
+        }
+    }
+
+    @Test
+    void stoppingBeforeTheFirstStepIsNotForgotten() {
+        TinyNetwork net = pretrained();
+        FineTuning t = tuning(net, FineTunePlan.of(Strategy.FEATURES, net, 2), data(3, 1));
+        t.onNote(n -> t.stop());            // while features are computed, before there is a trainer
+        FineTuneResult r = t.run();
+        assertThat(r.training().interrupted()).isTrue();
+        assertThat(r.training().steps()).isZero();
+    }
+
+    @Test
+    void everyWithMethodChangesItsPartAlone() {
+        FineTunePlan plan = FineTunePlan.of(Strategy.GRADUAL, pretrained(), 8);
+        Map<String, FineTunePlan> changed = Map.ofEntries(Map.entry("patience", plan.stopEarly(7)),
+                Map.entry("randomWeights", plan.withRandomWeights(true)), Map.entry("frozen", plan.freeze("first")),
+                Map.entry("unfreezing", plan.unfreezeAt(2, "second")),
+                Map.entry("fixedStatistics", plan.withFixedStatistics(ParamSelector.NONE)),
+                Map.entry("groups", plan.withGroups()), Map.entry("rule", plan.withRule(new Sgd(1))),
+                Map.entry("schedule", plan.withSchedule(Schedule.constant())), Map.entry("batch", plan.withBatch(3)),
+                Map.entry("seed", plan.withSeed(4)), Map.entry("labelSmoothing", plan.withLabelSmoothing(0.1)),
+                Map.entry("clipNorm", plan.withClipNorm(2)), Map.entry("restoreBest", plan.restoreBest(false)),
+                Map.entry("augmentation", plan.withAugmentation(false)),
+                Map.entry("cacheFeatures", plan.withCachedFeatures(false)));
+        changed.forEach((name, other) -> assertThat(Stream.of(FineTunePlan.class.getRecordComponents())
+                .filter(c -> !part(c, plan).equals(part(c, other))).map(RecordComponent::getName)).containsExactly(name));
+    }
+
+    private static Object part(RecordComponent c, FineTunePlan plan) {
+        try {
+            return c.getAccessor().invoke(plan);
+        } catch (ReflectiveOperationException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
     void misuseIsOneSentence() {
         TinyNetwork net = pretrained();
         FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 1);
@@ -230,7 +362,11 @@ class FineTuningTest {
         assertThatThrownBy(() -> tuning(net, plan.freeze("*"), data(3, 1)).run()).isInstanceOf(GraftException.class)
                 .hasMessageContaining("everything is frozen");
         assertThatThrownBy(() -> tuning(net, plan.freeze("frist"), data(3, 1)).run()).isInstanceOf(GraftException.class)
-                .hasMessageContaining("'frist' selects no parameter");
+                .hasMessageContaining("'frist' selects no parameter").hasMessageContaining("first");
+        FineTunePlan longer = FineTunePlan.of(Strategy.FEATURES, net, 3);
+        assertThatThrownBy(() -> tuning(net, longer.unfreezeAt(2, "secnd"), data(3, 1)).run())
+                .isInstanceOf(GraftException.class).hasMessageContaining("unfreeze pattern 'secnd' selects no parameter")
+                .hasMessageContaining("second");
         assertThatThrownBy(() -> plan.unfreezeAt(1, "first")).isInstanceOf(GraftException.class)
                 .hasMessageContaining("below the 1 epochs");
     }

@@ -68,8 +68,8 @@ public final class Vgg extends StagedNetwork {
             from = b;
         }
         s.add(Stage.of("pool", "", x -> flatten.call(avgpool.call(x))));
-        s.add(Stage.of("classifier.0", "classifier.0", x -> classifier.call(x, 0, 3)));
-        s.add(Stage.of("classifier.3", "classifier.3", x -> classifier.call(x, 3, 6)));
+        s.add(Stage.of("classifier.0", range("classifier.", 0, 3), x -> classifier.call(x, 0, 3)));
+        s.add(Stage.of("classifier.3", range("classifier.", 3, 6), x -> classifier.call(x, 3, 6)));
         s.add(Stage.of("classifier.6", "classifier.6", x -> classifier.call(x, 6, 7)));
         return s;
     }
