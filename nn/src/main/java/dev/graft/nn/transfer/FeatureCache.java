@@ -82,7 +82,7 @@ public record FeatureCache(Path folder, long limit) {
         }
     }
 
-    /** Deletes the files unused for longest until {@code bytes} more fit; also what a run that was killed left half written. */
+    /** Deletes the files unused for longest until {@code bytes} more fit, and what killed runs left half written. */
     private void makeRoom(long bytes) throws IOException {
         record Entry(Path file, long size, Instant used) {}
         List<Entry> entries = new ArrayList<>();

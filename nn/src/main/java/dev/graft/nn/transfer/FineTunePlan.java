@@ -248,8 +248,8 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         for (String p : selector.patterns()) {
             ParamSelector alone = new ParamSelector(List.of(p.startsWith("!") ? p.substring(1) : p));
             if (paths.stream().noneMatch(alone::matches)) {
-                throw new GraftException("plan: " + what + " pattern '" + p + "' selects no parameter and no layer of the network: the"
-                        + " nearest names are " + String.join(", ", NearestNames.ofPattern(p, paths, 3)));
+                throw new GraftException("plan: " + what + " pattern '" + p + "' selects no parameter and no layer of the network:"
+                        + " the nearest names are " + String.join(", ", NearestNames.ofPattern(p, paths, 3)));
             }
         }
     }

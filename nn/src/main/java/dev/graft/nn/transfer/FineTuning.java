@@ -176,7 +176,8 @@ public final class FineTuning {
                 Source validation = source(data.validation(), eval, prefix, false);
                 Optimizer optimizer = new Optimizer(net, plan.rule(), plan.groups())) {
             double featureSeconds = (System.nanoTime() - start) / 1e9;
-            Trainer trainer = new Trainer(net, optimizer, new CrossEntropy().labelSmoothing(plan.labelSmoothing()), options())
+            CrossEntropy loss = new CrossEntropy().labelSmoothing(plan.labelSmoothing());
+            Trainer trainer = new Trainer(net, optimizer, loss, options())
                     .forward(x -> net.callStages(x, prefix, net.stages().size()))
                     .on(this::tell);
             if (resumed != null) {
@@ -221,8 +222,8 @@ public final class FineTuning {
         long images = (long) data.train().size() + data.validation().size();
         long largest = Math.max(data.train().size(), data.validation().size());
         if (4 * perImage * images > Runtime.getRuntime().maxMemory() / 4 || perImage * largest > Integer.MAX_VALUE / 2) {
-            LOG.log(Level.INFO, "features of {0} images with {1} values each are too large to keep: they are computed in every"
-                    + " epoch", images, perImage);
+            LOG.log(Level.INFO, "features of {0} images with {1} values each are too large to keep: they are computed in"
+                    + " every epoch", images, perImage);
             return 0;
         }
         return prefix;
@@ -295,7 +296,8 @@ public final class FineTuning {
             while (cursor.hasNext()) {
                 try (Scope s = Scope.open("evaluation")) {
                     TrainingBatch b = cursor.next();
-                    Tensor p = Context.inference().call(() -> net.callStages(b.input(), prefix, net.stages().size()).softmax());
+                    Tensor p = Context.inference()
+                            .call(() -> net.callStages(b.input(), prefix, net.stages().size()).softmax());
                     confusion.update(p, b.target());
                     int classes = p.dim(1);
                     float[] all = p.toFloats();

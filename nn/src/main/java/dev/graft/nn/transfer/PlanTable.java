@@ -71,7 +71,10 @@ final class PlanTable {
                 }
             }
         }
-        return fixed + live == 0 ? "none" : live == 0 ? "fixed" : fixed == 0 ? "learns" : fixed + " fixed, " + live + " learn";
+        if (fixed > 0 && live > 0) {
+            return fixed + " fixed, " + live + " learn";
+        }
+        return fixed > 0 ? "fixed" : live > 0 ? "learns" : "none";
     }
 
     private static String count(long n) {

@@ -56,7 +56,7 @@ public abstract class StagedNetwork extends Module {
         return y;
     }
 
-    /** Replaces the head by one with {@code classes} outputs and closes the old one; its weights are random, all others stay. */
+    /** Replaces the head by one with {@code classes} outputs and random weights and closes the old one; the rest stays. */
     public final StagedNetwork replaceHead(int classes) {
         if (classes < 1) {
             throw new GraftException("replace head: " + classes + " classes, at least 1 is needed");

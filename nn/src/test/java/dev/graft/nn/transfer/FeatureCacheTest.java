@@ -123,7 +123,8 @@ class FeatureCacheTest {
         String key = files().getFirst().replace(".features", "");
         byte[] good = Files.readAllBytes(file);
         int dims = 4 + 2 + key.length() + 4;
-        for (int[] d : new int[][] {{1 << 30, 1, 1}, {1 << 30, 1 << 30, 2}, {1 << 30, 1 << 30, 1 << 30}, {-1, 8, 8}, {1, 1, 1}}) {
+        int huge = 1 << 30;
+        for (int[] d : new int[][] {{huge, 1, 1}, {huge, huge, 2}, {huge, huge, huge}, {-1, 8, 8}, {1, 1, 1}}) {
             byte[] bad = good.clone();
             ByteBuffer.wrap(bad).putInt(dims, d[0]).putInt(dims + 4, d[1]).putInt(dims + 8, d[2]);
             Files.write(file, bad);
