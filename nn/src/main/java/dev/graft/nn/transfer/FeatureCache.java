@@ -35,6 +35,8 @@ import java.util.function.IntConsumer;
 public record FeatureCache(Path folder, long limit) {
     private static final System.Logger LOG = System.getLogger(FeatureCache.class.getName());
     private static final long DEFAULT_LIMIT = 4L << 30;
+    /** Images at once, whatever the plan's batch: kernels are chosen by size, so the last bits of features depend on it. */
+    private static final int BATCH = 32;
 
     /** Property {@code graft.cache} names the folder; {@code ~/.cache/graft} otherwise. */
     public static FeatureCache standard() {
@@ -44,7 +46,7 @@ public record FeatureCache(Path folder, long limit) {
     }
 
     /** The features of {@code data} behind the first {@code prefix} stages; {@code progress} hears of every image. */
-    Features of(StagedNetwork net, int prefix, Dataset data, Transforms transforms, int batch, IntConsumer progress) {
+    Features of(StagedNetwork net, int prefix, Dataset data, Transforms transforms, IntConsumer progress) {
         String key = FeatureKey.of(net, prefix, data, transforms);
         Path file = folder.resolve(key + ".features");
         if (Files.isRegularFile(file)) {
@@ -59,7 +61,7 @@ public record FeatureCache(Path folder, long limit) {
                 LOG.log(Level.WARNING, "feature cache: {0} is damaged ({1}) and is computed anew", file, e.getMessage());
             }
         }
-        Features f = compute(net, prefix, data, transforms, batch, progress);
+        Features f = compute(net, prefix, data, transforms, progress);
         long bytes = Features.bytes(f.shape(), data.size());
         if (bytes <= limit) {
             try {
@@ -107,11 +109,11 @@ public record FeatureCache(Path folder, long limit) {
         }
     }
 
-    private static Features compute(StagedNetwork net, int prefix, Dataset data, Transforms transforms, int batch,
+    private static Features compute(StagedNetwork net, int prefix, Dataset data, Transforms transforms,
                                     IntConsumer progress) {
         float[][] rows = new float[data.size()][];
         Shape[] shape = {null};
-        try (DataLoader loader = new DataLoader(data, transforms, LoaderOptions.eval(batch).withCacheBytes(0));
+        try (DataLoader loader = new DataLoader(data, transforms, LoaderOptions.eval(BATCH).withCacheBytes(0));
                 DataLoader.Epoch epoch = loader.epoch(0)) {
             for (Batch b : epoch) {
                 try (b; Scope step = Scope.open("features")) {

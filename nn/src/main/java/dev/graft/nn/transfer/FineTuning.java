@@ -263,7 +263,7 @@ public final class FineTuning {
         }
         FeatureCache c = cache == null ? new FeatureCache(Path.of(""), -1) : cache;
         long start = System.nanoTime();
-        Features f = c.of(net, prefix, set, transforms, plan.batch(), n -> { });
+        Features f = c.of(net, prefix, set, transforms, n -> { });
         note(String.format(Locale.ROOT, "features of %d %s images: %.1f s", set.size(),
                 training ? "training" : "validation", (System.nanoTime() - start) / 1e9));
         int[] present = IntStream.range(0, set.size()).filter(i -> f.rows()[i] != null).toArray();

@@ -74,7 +74,7 @@ class FeatureCacheTest {
     }
 
     private Features features(FeatureCache cache, Dataset data) {
-        return cache.of(net, 1, data, PLAIN, 4, n -> { });
+        return cache.of(net, 1, data, PLAIN, n -> { });
     }
 
     private List<String> files() throws IOException {
