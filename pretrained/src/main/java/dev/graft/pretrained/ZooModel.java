@@ -3,7 +3,6 @@ package dev.graft.pretrained;
 import dev.graft.nn.NearestNames;
 import dev.graft.nn.transfer.StagedNetwork;
 import dev.graft.pretrained.format.LoadReport;
-import dev.graft.pretrained.format.WeightEntry;
 import dev.graft.pretrained.format.WeightFile;
 import dev.graft.tensor.GraftException;
 import java.io.IOException;
@@ -12,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -242,19 +242,19 @@ public final class ZooModel {
                 + ", which holds unless others are chosen";
     }
 
+    private String headPath() {
+        try (StagedNetwork network = create()) {
+            return network.headPath();
+        }
+    }
+
     /** Outputs of the file's head; the card's where the file has no head. */
     private int outputs(WeightFile weights) {
-        String bias;
-        try (StagedNetwork network = create()) {
-            bias = network.headPath() + ".bias";
-        }
-        for (WeightEntry e : weights.entries()) {
-            boolean head = e.name().equals(bias) || e.name().endsWith("." + bias);
-            if (head && e.shape().rank() == 1 && e.shape().dim(0) > 0) {
-                return e.shape().dim(0);
-            }
-        }
-        return card.classes();
+        String bias = headPath() + ".bias";
+        // The shortest name: others, such as an auxiliary head's or an optimizer's, carry more in front.
+        return weights.entries().stream().filter(e -> e.name().equals(bias) || e.name().endsWith("." + bias))
+                .filter(e -> e.shape().rank() == 1 && e.shape().dim(0) > 0)
+                .min(Comparator.comparingInt(e -> e.name().length())).map(e -> e.shape().dim(0)).orElse(card.classes());
     }
 
     /** The model's name. */
