@@ -27,6 +27,9 @@ import java.util.stream.Collectors;
  * }</pre>
  */
 public final class ZooModel {
+    /** A file of a few bytes can claim any number by one value for all; real classifiers have far fewer. */
+    private static final int MAX_CLASSES = 1 << 20;
+
     /** Makes a network with that many classes; all options are given. */
     interface Architecture {
         StagedNetwork build(int classes, Map<String, String> options);
@@ -252,9 +255,14 @@ public final class ZooModel {
     private int outputs(WeightFile weights) {
         String bias = headPath() + ".bias";
         // The shortest name: others, such as an auxiliary head's or an optimizer's, carry more in front.
-        return weights.entries().stream().filter(e -> e.name().equals(bias) || e.name().endsWith("." + bias))
+        int outputs = weights.entries().stream().filter(e -> e.name().equals(bias) || e.name().endsWith("." + bias))
                 .filter(e -> e.shape().rank() == 1 && e.shape().dim(0) > 0)
                 .min(Comparator.comparingInt(e -> e.name().length())).map(e -> e.shape().dim(0)).orElse(card.classes());
+        if (outputs > MAX_CLASSES) {
+            throw new GraftException(weights.path() + ": its head '" + bias + "' has " + outputs + " outputs, more than the "
+                    + MAX_CLASSES + " that are taken for classes: check the file");
+        }
+        return outputs;
     }
 
     /** The model's name. */
