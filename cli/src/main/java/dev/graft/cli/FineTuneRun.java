@@ -144,8 +144,6 @@ final class FineTuneRun implements AutoCloseable {
         to.println();
         to.flush();
         if (checkpoint != null) {
-            // Before the features of frozen stages are computed, which happens before the trainer takes the checkpoint.
-            checkpoint.loadInto(net);
             tuning.resume(checkpoint);
         }
         FineTuneResult result = tuning.run();

@@ -31,6 +31,23 @@ class CommandsTest {
     }
 
     @Test
+    void verifyComparesAndSaysWhatWith() throws IOException {
+        Graft run = Graft.run("verify", "graft_cifar");
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).contains("graft_cifar").contains("verified").contains("largest difference");
+        Path broken = folder.resolve("nan.safetensors");
+        try (PretrainedModel model = ModelZoo.find("graft_cifar").load()) {
+            float[] values = model.network().parameters().get("conv1.weight").value().toFloats();
+            values[0] = Float.NaN;
+            model.network().parameters().get("conv1.weight").value().write(values);
+            model.save(broken);
+        }
+        Graft failed = Graft.run("verify", "graft_cifar", "--weights", broken);
+        assertThat(failed.code()).isEqualTo(1);
+        assertThat(failed.out()).contains("FAILED");
+    }
+
+    @Test
     void everyCommandExplainsItself() {
         for (String command : Main.commandLine(new Main()).getSubcommands().keySet()) {
             Graft run = Graft.run(command, "--help");
