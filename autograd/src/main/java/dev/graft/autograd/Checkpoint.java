@@ -5,6 +5,7 @@ import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.Op;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,7 +38,11 @@ public final class Checkpoint {
         }
         Tape tape = ((Tape.Recorder) recorders.getFirst()).tape();
         RandomStream replay = context.random().fork();
-        Tensor y = first(segment, x);
+        Probe probe = new Probe(tape);
+        Tensor y = first(segment, x, probe);
+        if (!probe.met || y.id() == x.id()) {
+            return y;
+        }
         Node.Rule rule = (n, dy) -> {
             Tensor in = n.in(0);
             Context again = new Context(context.training(), replay.fork(), Context.current().interceptors(),
@@ -54,10 +59,28 @@ public final class Checkpoint {
         return y;
     }
 
-    private static Tensor first(UnaryOperator<Tensor> segment, Tensor x) {
+    private static Tensor first(UnaryOperator<Tensor> segment, Tensor x, Probe probe) {
         try (Scope s = Scope.open("checkpointed segment")) {
-            Tensor y = Tape.noGrad(() -> segment.apply(x));
-            return s.keep(y.id() == x.id() ? y.detach() : y);
+            Tensor y = Tape.noGrad(() -> Context.current().with(probe).call(() -> segment.apply(x)));
+            return s.keep(y);
+        }
+    }
+
+    /** Notes whether a segment reads a tracked tensor: one that is frozen, on frozen input, has nothing to compute twice. */
+    private static final class Probe implements Interceptor {
+        private final Tape tape;
+        private boolean met;
+
+        Probe(Tape tape) {
+            this.tape = tape;
+        }
+
+        @Override
+        public Tensor[] intercept(Op op, Tensor[] in, Next next) {
+            for (Tensor t : in) {
+                met |= tape.tracks(t) && t.dtype().isFloat();
+            }
+            return next.run(op, in);
         }
     }
 

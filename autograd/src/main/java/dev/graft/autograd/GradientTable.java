@@ -214,8 +214,10 @@ final class GradientTable {
                 db = b ? dy.mul(n.out(0)).div(n.in(1)).neg() : null;
             }
             case POW -> {
-                da = a ? dy.mul(n.in(1)).mul(n.in(0).pow(n.in(1).sub(1))) : null;
-                db = b ? dy.mul(n.out(0)).mul(n.in(0).log()) : null;
+                Tensor x = n.in(0);      // both are 0 where the formula would multiply 0 by infinity
+                Tensor y = n.in(1);
+                da = a ? dy.mul(y.eq(0).where(zero(dy), y.mul(x.pow(y.sub(1))))) : null;
+                db = b ? dy.mul(x.eq(0).and(y.ge(0)).where(zero(dy), n.out(0).mul(x.log()))) : null;
             }
             case MAXIMUM -> {
                 da = a ? dy.mul(share(BinaryFn.GT, n)) : null;

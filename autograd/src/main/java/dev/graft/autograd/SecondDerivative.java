@@ -36,8 +36,8 @@ final class SecondDerivative {
             case TANH -> s.mul(-2);
             case SIGMOID -> s.mul(-2).add(1);
             case ERF -> s.square().neg().exp().mul(s).mul(-4 / Math.sqrt(Math.PI));
-            case ELU -> s.exp().mul(a).mul(negative(s));
-            case SELU -> s.exp().mul(SELU_SCALE * SELU_ALPHA).mul(negative(s));
+            case ELU -> negativeExp(s).mul(a);
+            case SELU -> negativeExp(s).mul(SELU_SCALE * SELU_ALPHA);
             case SILU -> {        // σ(1 − σ)(2 + x(1 − 2σ))
                 Tensor p = s.sigmoid();
                 yield p.mul(p.neg().add(1)).mul(s.mul(p.mul(-2).add(1)).add(2));
@@ -63,7 +63,8 @@ final class SecondDerivative {
         };
     }
 
-    private static Tensor negative(Tensor s) {
-        return s.le(0).cast(s.dtype());
+    /** e^s up to 0, else 0; the minimum keeps e^s of a large s from being infinity times 0. */
+    private static Tensor negativeExp(Tensor s) {
+        return s.minimum(0).exp().mul(s.le(0).cast(s.dtype()));
     }
 }

@@ -35,6 +35,8 @@ import java.util.function.Supplier;
 public final class Tape implements AutoCloseable {
     private final List<Node> nodes = new ArrayList<>();
     private final Set<Long> tracked = new HashSet<>();
+    private final Set<Long> watched = new HashSet<>();
+    private final Map<Long, Tensor> extra = new HashMap<>();
     private final Recorder recorder = new Recorder(this);
     private boolean used;
 
@@ -52,6 +54,9 @@ public final class Tape implements AutoCloseable {
 
         @Override
         public boolean needsPrimitives(Tensor[] inputs) {
+            if (tape.used) {
+                return false;   // backward was called within record: its ops are no part of the recording
+            }
             for (Tensor t : inputs) {
                 if (tape.tracks(t)) {
                     return true;
@@ -70,9 +75,13 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    /** Treats {@code t} as a leaf of this tape. */
+    /**
+     * Asks for the gradient by {@code t}: a tensor made before recording, which becomes a leaf, or one made by a recorded op
+     * (as PyTorch's {@code retain_grad}).
+     */
     public Tensor watch(Tensor t) {
         tracked.add(t.id());
+        watched.add(t.id());
         return t;
     }
 
@@ -113,7 +122,7 @@ public final class Tape implements AutoCloseable {
                 GradientTable.saves(op, needs)), out);
     }
 
-    /** Records a computation with a rule of its own; its rule may also return gradients of other leaves by {@code extra}. */
+    /** Records a computation with a rule of its own, which may also return gradients of other leaves by {@link #extra}. */
     void add(Node node, Tensor[] out) {
         nodes.add(node);
         for (Tensor t : out) {
@@ -143,6 +152,17 @@ public final class Tape implements AutoCloseable {
         }
         used = true;
         Map<Long, Tensor> grads = new HashMap<>();
+        try {
+            walk(outputs, seeds, grads);
+        } catch (RuntimeException | Error e) {
+            grads.values().forEach(Tensor::close);   // these handles belong to no scope
+            throw e;
+        }
+        grads.values().forEach(Scope::adopt);
+        return new Gradients(grads);
+    }
+
+    private void walk(Tensor[] outputs, Tensor[] seeds, Map<Long, Tensor> grads) {
         for (int i = 0; i < outputs.length; i++) {
             if (!tracks(outputs[i])) {
                 throw new GraftException("backward: the output " + outputs[i].spec()
@@ -160,15 +180,17 @@ public final class Tape implements AutoCloseable {
             nodes.set(i, null);
         }
         nodes.clear();
-        grads.values().forEach(Scope::adopt);
-        return new Gradients(grads);
     }
 
     private void step(Node n, Map<Long, Tensor> grads) {
         Tensor[] dy = new Tensor[n.outputs()];
         boolean any = false;
         for (int k = 0; k < dy.length; k++) {
-            dy[k] = grads.remove(n.outputId(k));
+            long id = n.outputId(k);
+            dy[k] = grads.remove(id);
+            if (dy[k] != null && watched.contains(id)) {
+                grads.put(id, dy[k].retain());
+            }
             any |= dy[k] != null;
         }
         if (!any) {
@@ -182,16 +204,15 @@ public final class Tape implements AutoCloseable {
                 }
             }
             extra.forEach((id, g) -> accumulate(grads, id, g));
+        } finally {
             extra.clear();
-        }
-        for (Tensor t : dy) {
-            if (t != null) {
-                t.close();
+            for (Tensor t : dy) {
+                if (t != null) {
+                    t.close();
+                }
             }
         }
     }
-
-    private final Map<Long, Tensor> extra = new HashMap<>();
 
     /** For rules that recompute: gradients of leaves that were no inputs of their node. */
     void extra(Map<Long, Tensor> gradients) {
@@ -238,7 +259,7 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    /** Bytes that the recorded ops keep for backward; the memory a frozen layer does not cost. */
+    /** How many ops are recorded and not yet walked by backward; a frozen layer adds none. */
     public int size() {
         return nodes.size();
     }
@@ -253,5 +274,6 @@ public final class Tape implements AutoCloseable {
         }
         nodes.clear();
         tracked.clear();
+        watched.clear();
     }
 }

@@ -72,6 +72,20 @@ class CheckpointTest {
     }
 
     @Test
+    void aFrozenSegmentOnFrozenInputIsNotRecorded() {
+        Tensor frozen = Tensor.ones(16, 16);
+        Tensor ids = Tensor.of(new int[] {1, 0, 3}, 3);
+        try (Tape tape = new Tape()) {
+            tape.record(() -> Checkpoint.run(in -> in.matmul(frozen).tanh(), x));
+            assertThat(tape.size()).isZero();
+        }
+        try (Tape tape = new Tape()) {      // an embedding that is frozen, under a trainable layer
+            Tensor loss = tape.record(() -> Checkpoint.run(frozen::take, ids).matmul(w).sum());
+            assertThat(tape.backward(loss).of(w).toFloats()).containsOnly(3);
+        }
+    }
+
+    @Test
     void runsPlainlyWhenNothingRecords() {
         assertThat(Checkpoint.run(Tensor::exp, x).toFloats()).containsExactly(x.exp().toFloats());
         assertThat(Checkpoint.isRecomputing()).isFalse();

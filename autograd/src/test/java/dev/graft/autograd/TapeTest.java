@@ -4,13 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.Memory;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.ConvParams;
+import dev.graft.tensor.op.UnaryFn;
 import dev.graft.tensor.op.Update;
 import org.junit.jupiter.api.Test;
 
@@ -129,6 +132,70 @@ class TapeTest {
 
     private static Tensor derivative(java.util.function.UnaryOperator<Tensor> f, Tensor x) {
         return Tape.vjp(in -> new Tensor[] {f.apply(in[0])}, new Tensor[] {x}, new Tensor[] {x.onesLike()})[0];
+    }
+
+    @Test
+    void backwardWithinItsOwnRecordingKeepsNothing() {
+        Tensor w = Tensor.ones(64, 64).requiresGrad(true);
+        long before = Memory.report().live();
+        try (Scope step = Scope.open(); Tape tape = new Tape()) {
+            tape.record(() -> tape.backward(w.tanh().mul(w).sum()));
+            assertThat(tape.size()).isZero();
+        }
+        assertThat(Memory.report().live()).isLessThanOrEqualTo(before);
+    }
+
+    @Test
+    void aFailingRuleLeavesNoMemoryBehind() {
+        Tensor w = Tensor.ones(64, 64).requiresGrad(true);
+        Interceptor fails = (op, in, next) -> {
+            if (op.name().equals("tanh_backward")) {
+                throw new GraftException("no tanh today");
+            }
+            return next.run(op, in);
+        };
+        long before = Memory.report().live();
+        try (Scope step = Scope.open(); Tape tape = new Tape()) {
+            Tensor loss = tape.record(() -> w.square().tanh().mul(w).sum());
+            assertThatThrownBy(() -> Context.current().with(fails).call(() -> tape.backward(loss)))
+                    .hasMessageContaining("no tanh today");
+        }
+        assertThat(Memory.report().live()).isLessThanOrEqualTo(before);
+    }
+
+    @Test
+    void aWatchedIntermediateKeepsItsGradient() {
+        Tensor x = Tensor.of(new float[] {3}).requiresGrad(true);
+        try (Tape tape = new Tape()) {
+            Tensor[] inner = new Tensor[1];
+            Tensor loss = tape.record(() -> {
+                inner[0] = tape.watch(x.mul(2));
+                return inner[0].square();
+            });
+            Gradients g = tape.backward(loss);
+            assertThat(g.of(inner[0]).item()).isEqualTo(12);
+            assertThat(g.of(x).item()).isEqualTo(24);
+        }
+    }
+
+    /** As PyTorch: d(x^y)/dx is 0 for y = 0, d(x^y)/dy is 0 for x = 0 and y of 0 or more. */
+    @Test
+    void powersHaveFiniteGradientsAtZero() {
+        Tensor x = Tensor.of(new double[] {0, 0, 0, 2}, 4);
+        Tensor y = Tensor.of(new double[] {0, 2, 1, 3}, 4);
+        Tensor[] d = Tape.vjp(in -> new Tensor[] {in[0].pow(in[1])}, new Tensor[] {x, y}, new Tensor[] {x.onesLike()});
+        assertThat(d[0].toDoubles()).containsExactly(0, 0, 1, 12);
+        assertThat(d[1].toDoubles()).containsExactly(new double[] {0, 0, 0, 8 * Math.log(2)}, within(1e-12));
+    }
+
+    @Test
+    void secondDerivativesDoNotOverflow() {
+        for (UnaryFn fn : new UnaryFn[] {UnaryFn.ELU, UnaryFn.SELU, UnaryFn.SILU, UnaryFn.GELU, UnaryFn.GELU_TANH,
+            UnaryFn.SOFTPLUS, UnaryFn.MISH}) {
+            Tensor x = Tensor.of(new float[] {200}, 1);
+            Tensor second = derivative(a -> derivative(t -> t.unary(fn, 1), a), x);
+            assertThat(second.item()).as(fn.name()).isCloseTo(0, within(1e-6));
+        }
     }
 
     @Test
