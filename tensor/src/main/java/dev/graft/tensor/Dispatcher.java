@@ -78,16 +78,31 @@ public final class Dispatcher {
         }
         String label = label(op.name(), context);
         Tensor[] out = new Tensor[specs.length];
-        for (int i = 0; i < out.length; i++) {
-            out[i] = new Tensor(specs[i], backend.allocate(specs[i].dtype(), specs[i].shape().size(), label), 0);
-        }
+        boolean done = false;
         try {
+            for (int i = 0; i < out.length; i++) {
+                out[i] = new Tensor(specs[i], backend.allocate(specs[i].dtype(), specs[i].shape().size(), label), 0);
+            }
             backend.run(op, in, out);
+            done = true;
         } catch (GraftException e) {
             String m = e.getMessage();
-            throw m.startsWith(op.name()) ? e : new GraftException(label + ": " + m, e.getCause());
+            throw m.startsWith(op.name()) || m.startsWith("out of memory") ? e
+                    : new GraftException(label + ": " + m, e.getCause());
+        } finally {
+            if (!done) {
+                close(out);
+            }
         }
         return out;
+    }
+
+    private static void close(Tensor[] out) {
+        for (Tensor t : out) {
+            if (t != null) {
+                t.close();
+            }
+        }
     }
 
     private static Tensor view(LayoutOp op, Tensor x, TensorSpec out) {

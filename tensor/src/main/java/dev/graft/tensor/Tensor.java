@@ -316,7 +316,7 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
-    /** A copy on {@code to}; this tensor itself when it is there already. */
+    /** A copy on {@code to}, unknown to any tape; this tensor itself when it is there already. */
     public Tensor to(Device to) {
         if (to.equals(device())) {
             return this;
@@ -326,7 +326,7 @@ public final class Tensor implements AutoCloseable {
         return t;
     }
 
-    /** A copy in memory of its own. */
+    /** A copy in memory of its own, unknown to any tape, as {@link #detach}: no gradient passes through it. */
     public Tensor copy() {
         Tensor t = new Tensor(spec, Backends.of(device()).allocate(dtype(), size(), "copy"), 0);
         Dispatcher.update(new dev.graft.tensor.op.Update.Assign(), t, this);

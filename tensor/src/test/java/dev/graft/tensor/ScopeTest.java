@@ -3,6 +3,7 @@ package dev.graft.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.tensor.op.FusedOp;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
@@ -154,5 +155,26 @@ class ScopeTest {
         }).isInstanceOf(GraftException.class);
         assertThat(x[0].isClosed()).isTrue();
         assertThat(Tensor.ones(1).owner()).isNull();
+    }
+
+    @Test
+    void anOpThatFailsLeavesNoOutputBehind() {
+        Tensor table = Tensor.zeros(4, 1000);
+        Tensor bad = Tensor.of(new int[] {9}, 1);
+        long before = Memory.report().live();
+        assertThatThrownBy(() -> table.take(bad)).hasMessageContaining("index 9 is outside axis 0 of [4, 1000]");
+        assertThat(Memory.report().live()).isLessThanOrEqualTo(before);
+    }
+
+    @Test
+    void aFusedOpOnOtherDtypesKeepsItsResultOnly() {
+        Tensor x = Tensor.of(new double[6], 2, 3);
+        Tensor w = Tensor.of(new double[12], 4, 3);
+        Tensor b = Tensor.of(new double[] {1, 2, 3, 4}, 4);
+        long before = Memory.report().tensors();
+        try (Tensor y = Dispatcher.one(new FusedOp.LinearBiasActivation(FusedOp.Activation.RELU), x, w, b)) {
+            assertThat(y.toDoubles()).containsExactly(1, 2, 3, 4, 1, 2, 3, 4);
+            assertThat(Memory.report().tensors()).isLessThanOrEqualTo(before + 1);
+        }
     }
 }

@@ -138,4 +138,13 @@ class ShapeRuleTest {
         assertThat(PoolParams.of(2, 2, 1).withCeilMode(true).outH(3)).as("no window begins in the end padding").isEqualTo(2);
         assertThat(Device.parse("CUDA:1")).isEqualTo(Device.cuda(1));
     }
+
+    @Test
+    void hugeStepsAndDilationsDoNotWrap() {
+        assertThat(Tensor.arange(DType.F32, 5).slice(new int[] {2}, new int[] {5}, new int[] {Integer.MAX_VALUE}).toFloats())
+                .containsExactly(2);
+        // 2^30 * 4 is 0 in 32 bits
+        assertThat(ConvParams.of(1, 0).withDilation(1 << 30).outH(8, 5)).isLessThan(1);
+        assertThat(PoolParams.of(2, Integer.MAX_VALUE, 0).withCeilMode(true).outH(8)).isEqualTo(1);
+    }
 }

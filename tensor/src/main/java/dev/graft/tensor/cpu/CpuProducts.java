@@ -1,5 +1,6 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.ConvOp;
@@ -14,7 +15,8 @@ final class CpuProducts {
     /** Runs a fused op; other dtypes are composed from primitives. */
     static void fused(FusedOp op, Tensor[] in, Tensor out) {
         if (!F32.all(in) || in[0].size() == 0 || in[1].size() == 0) {
-            try (Tensor y = op.compose(in)[0]) {
+            try (Scope s = Scope.open("composed " + op.name())) {
+                Tensor y = op.compose(in)[0];
                 System.arraycopy(y.host().array(), Math.toIntExact(y.offset()), out.host().array(),
                         Math.toIntExact(out.offset()), Math.toIntExact(out.size()));
             }

@@ -27,11 +27,17 @@ public record ConvParams(int strideH, int strideW, int padTop, int padBottom, in
 
     /** Output height for input height {@code h} and kernel height {@code k}; below 1 when the kernel does not fit. */
     public int outH(int h, int k) {
-        return Math.floorDiv(h + padTop + padBottom - dilationH * (k - 1) - 1, strideH) + 1;
+        return out(h, k, (long) padTop + padBottom, dilationH, strideH);
     }
 
     public int outW(int w, int k) {
-        return Math.floorDiv(w + padLeft + padRight - dilationW * (k - 1) - 1, strideW) + 1;
+        return out(w, k, (long) padLeft + padRight, dilationW, strideW);
+    }
+
+    /** In 64 bits: a huge padding or dilation, as a hostile file may have, must not wrap to a size that looks right. */
+    private static int out(int n, int k, long padding, int dilation, int stride) {
+        return Math.clamp(Math.floorDiv(n + padding - (long) dilation * (k - 1) - 1, (long) stride) + 1, -1,
+                Integer.MAX_VALUE);
     }
 
     @Override

@@ -83,7 +83,7 @@ public sealed interface LayoutOp extends PrimitiveOp {
                 Check.that(begin[i] >= 0 && begin[i] <= end[i] && end[i] <= s.dim(i) && step[i] >= 1,
                         () -> "axis " + axis + " of " + s + " has no range " + begin[axis] + " to " + end[axis]
                                 + " in steps of " + step[axis]);
-                d[i] = (end[i] - begin[i] + step[i] - 1) / step[i];
+                d[i] = end[i] == begin[i] ? 0 : (end[i] - begin[i] - 1) / step[i] + 1;   // cannot wrap
             }
             return Check.out(in[0].dtype(), Shape.of(d));
         }

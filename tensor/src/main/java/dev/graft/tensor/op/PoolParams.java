@@ -30,8 +30,8 @@ public record PoolParams(int kernelH, int kernelW, int strideH, int strideW, int
     }
 
     private int out(int n, int k, int s, int before, int after) {
-        int span = n + before + after - k;
-        int o = Math.floorDiv(ceilMode ? span + s - 1 : span, s) + 1;
-        return ceilMode && (o - 1) * s >= n + before ? o - 1 : o;
+        long span = (long) n + before + after - k;   // 64 bits, so that huge sizes do not wrap
+        long o = Math.floorDiv(ceilMode ? span + s - 1 : span, (long) s) + 1;
+        return Math.clamp(ceilMode && (o - 1) * s >= (long) n + before ? o - 1 : o, -1, Integer.MAX_VALUE);
     }
 }
