@@ -60,6 +60,21 @@ class PhiloxTest {
         }
     }
 
+    /** Whole blocks are computed many at a time; the definition is one block after the other. */
+    @Test
+    void everyElementIsThatOfItsBlock() {
+        long first = (1L << 34) - 1021;       // the block's number passes from 32 to 33 bits on the way
+        float[] u = draw(op(Distribution.UNIFORM, -3, 0.7, -8, -5), first, 2047);
+        float[] b = draw(op(Distribution.BERNOULLI, 0.3, 1.5, -8, -5), first, 2047);
+        int[] w = new int[4];
+        for (int i = 0; i < u.length; i++) {
+            Philox.block(-8, -5, first + i >> 2, w);
+            double v = (w[(int) (first + i & 3)] >>> 8) * 0x1p-24;
+            assertThat(u[i]).isEqualTo((float) (-3 + (0.7 - -3) * v));
+            assertThat(b[i]).isEqualTo(v < 0.3 ? 1.5f : 0f);
+        }
+    }
+
     @Test
     void momentsAndBounds() {
         double[] u = moments(draw(op(Distribution.UNIFORM, -1, 3, 1, 1), 0, N));
