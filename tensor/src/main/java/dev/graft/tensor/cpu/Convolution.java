@@ -14,8 +14,12 @@ public final class Convolution {
 
     /** y = epilogue(conv(x, w)). */
     public static void forward(ConvGeometry g, float[] x, int xo, float[] w, int wo, float[] y, int yo, Epilogue epilogue) {
+        forward(CpuFeatures.kernels(), g, x, xo, w, wo, y, yo, epilogue);
+    }
+
+    static void forward(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] w, int wo, float[] y, int yo,
+            Epilogue epilogue) {
         check("w", w, wo, g.weightSize());
-        MicroKernels mk = CpuFeatures.kernels();
         Form form = form(g, false, false);
         try (Scratch space = Scratch.take(size(mk, g, form, false))) {
             pack(mk, g, form, false, w, wo, space.data);
@@ -44,8 +48,11 @@ public final class Convolution {
 
     /** dx = the gradient of the input, from dy [N, Ho, Wo, O]. */
     public static void backwardData(ConvGeometry g, float[] dy, int dyo, float[] w, int wo, float[] dx, int dxo) {
+        backwardData(CpuFeatures.kernels(), g, dy, dyo, w, wo, dx, dxo);
+    }
+
+    static void backwardData(MicroKernels mk, ConvGeometry g, float[] dy, int dyo, float[] w, int wo, float[] dx, int dxo) {
         check("w", w, wo, g.weightSize());
-        MicroKernels mk = CpuFeatures.kernels();
         Form form = form(g, true, false);
         try (Scratch space = Scratch.take(size(mk, g, form, true))) {
             pack(mk, g, form, true, w, wo, space.data);
@@ -74,17 +81,21 @@ public final class Convolution {
 
     /** dw [O, kH, kW, C/groups] = the gradient of the weights, summed over the batch. */
     public static void backwardWeights(ConvGeometry g, float[] x, int xo, float[] dy, int dyo, float[] dw, int dwo) {
+        backwardWeights(CpuFeatures.kernels(), g, x, xo, dy, dyo, dw, dwo);
+    }
+
+    static void backwardWeights(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] dy, int dyo, float[] dw,
+            int dwo) {
         check("x", x, xo, g.inSize());
         check("dy", dy, dyo, g.outSize());
         check("dw", dw, dwo, g.weightSize());
-        MicroKernels mk = CpuFeatures.kernels();
         if (g.batch() == 0) {
             Arrays.fill(dw, dwo, dwo + g.weightSize(), 0f);
         } else if (g.depthwise()) {
             DepthwiseConvolution.backwardWeights(mk, g, x, xo, dy, dyo, dw, dwo);
         } else if (g.pointwise()) {
-            Gemm.multiply(true, false, g.outC(), g.inC(), g.batch() * g.inH() * g.inW(), dy, dyo, g.outC(), x, xo, g.inC(),
-                    dw, dwo, g.inC(), false);
+            Gemm.multiply(mk, true, false, g.outC(), g.inC(), g.batch() * g.inH() * g.inW(), dy, dyo, g.outC(), x, xo,
+                    g.inC(), dw, dwo, g.inC(), false, Epilogue.NONE);
         } else if (WinogradWeightGradient.pays(g)) {
             WinogradWeightGradient.run(mk, g, x, xo, dy, dyo, dw, dwo);
         } else {

@@ -25,6 +25,7 @@ import dev.graft.tensor.reference.ReferenceBackend;
 public final class CpuBackend extends HostBackend {
     private final ReferenceBackend reference = new ReferenceBackend();
     private final boolean simd;
+    private final CpuProducts products;
     private final CpuElementwise elementwise;
     private final CpuReduce reduce;
     private final CpuNorm norm;
@@ -33,16 +34,17 @@ public final class CpuBackend extends HostBackend {
     private final CpuUpdate update;
 
     public CpuBackend() {
-        this(ElementLoops.best(), RowLoops.best());
+        this(ElementLoops.best(), RowLoops.best(), CpuFeatures.kernels());
     }
 
-    /** As on a JVM without the Vector API, except that products and convolutions keep the kernels of this JVM. */
+    /** As on a JVM without the Vector API. */
     public static CpuBackend plain() {
-        return new CpuBackend(new PlainElementLoops(), new PlainRowLoops());
+        return new CpuBackend(new PlainElementLoops(), new PlainRowLoops(), new PlainKernels());
     }
 
-    private CpuBackend(ElementLoops elements, RowLoops rows) {
+    private CpuBackend(ElementLoops elements, RowLoops rows, MicroKernels kernels) {
         simd = !(elements instanceof PlainElementLoops);
+        products = new CpuProducts(kernels);
         elementwise = new CpuElementwise(new Elementwise(elements));
         reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
         norm = new CpuNorm(new BatchNorm(rows), new LayerNorm(rows));
@@ -71,7 +73,7 @@ public final class CpuBackend extends HostBackend {
                     reference.run(op, in, out);
                 }
             }
-            case FusedOp f -> CpuProducts.fused(f, in, out[0]);
+            case FusedOp f -> products.fused(f, in, out[0]);
         }
     }
 
@@ -81,8 +83,8 @@ public final class CpuBackend extends HostBackend {
             case ReduceOp r -> reduce.run(r, in, out[0]);
             case LayoutOp l -> CpuLayout.run(l, in, out[0]);
             case IndexOp i -> index.run(i, in, out[0]);
-            case MatMul m -> CpuProducts.matmul(m, in[0], in[1], out[0]);
-            case ConvOp c -> CpuProducts.conv(c, in[0], in[1], out[0]);
+            case MatMul m -> products.matmul(m, in[0], in[1], out[0]);
+            case ConvOp c -> products.conv(c, in[0], in[1], out[0]);
             case PoolOp p -> pool.run(p, in, out);
             case NormOp n -> norm.run(n, in, out);
             case ResizeOp r -> pool.resize(r, in[0], out[0]);

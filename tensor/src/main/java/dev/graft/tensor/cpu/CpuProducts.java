@@ -10,10 +10,14 @@ import dev.graft.tensor.op.MatMul;
 
 /** Matrix products, convolutions and what is fused to them, on float32. */
 final class CpuProducts {
-    private CpuProducts() {}
+    private final MicroKernels kernels;
+
+    CpuProducts(MicroKernels kernels) {
+        this.kernels = kernels;
+    }
 
     /** Runs a fused op; other dtypes are composed from primitives. */
-    static void fused(FusedOp op, Tensor[] in, Tensor out) {
+    void fused(FusedOp op, Tensor[] in, Tensor out) {
         if (!F32.all(in) || in[0].size() == 0 || in[1].size() == 0) {
             try (Scope s = Scope.open("composed " + op.name())) {
                 Tensor y = op.compose(in)[0];
@@ -34,14 +38,14 @@ final class CpuProducts {
                     F32 residual = F32.of(in[3]);
                     end = end.residual(residual.array(), residual.at(), out.dim(3));
                 }
-                Convolution.forward(geometry(c.params(), in[0].shape(), in[1].shape()), x.array(), x.at(), w.array(),
-                        w.at(), y.array(), y.at(), end);
+                Convolution.forward(kernels, geometry(c.params(), in[0].shape(), in[1].shape()), x.array(), x.at(),
+                        w.array(), w.at(), y.array(), y.at(), end);
             }
             case FusedOp.LinearBiasActivation l -> {
                 int n = in[1].dim(0);
                 int k = in[1].dim(1);
-                Gemm.multiply(false, true, y.size() / n, n, k, x.array(), x.at(), k, w.array(), w.at(), k, y.array(), y.at(),
-                        n, false, end.activation(activation(l.activation())));
+                Gemm.multiply(kernels, false, true, y.size() / n, n, k, x.array(), x.at(), k, w.array(), w.at(), k,
+                        y.array(), y.at(), n, false, end.activation(activation(l.activation())));
             }
         }
     }
@@ -60,7 +64,7 @@ final class CpuProducts {
     }
 
     /** False when this is for the reference backend. */
-    static boolean conv(ConvOp op, Tensor a, Tensor b, Tensor out) {
+    boolean conv(ConvOp op, Tensor a, Tensor b, Tensor out) {
         if (!F32.all(a, b) || a.size() == 0 || b.size() == 0) {
             return false;
         }
@@ -68,18 +72,18 @@ final class CpuProducts {
         F32 y = F32.of(b);
         F32 z = F32.of(out);
         switch (op) {
-            case ConvOp.Conv2d c -> Convolution.forward(geometry(c.params(), a.shape(), b.shape()), x.array(), x.at(),
-                    y.array(), y.at(), z.array(), z.at(), Epilogue.NONE);
-            case ConvOp.Conv2dBackwardInput c -> Convolution.backwardData(geometry(c.params(), out.shape(), b.shape()),
-                    x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
-            case ConvOp.Conv2dBackwardWeight c -> Convolution.backwardWeights(geometry(c.params(), a.shape(), out.shape()),
-                    x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
+            case ConvOp.Conv2d c -> Convolution.forward(kernels, geometry(c.params(), a.shape(), b.shape()), x.array(),
+                    x.at(), y.array(), y.at(), z.array(), z.at(), Epilogue.NONE);
+            case ConvOp.Conv2dBackwardInput c -> Convolution.backwardData(kernels,
+                    geometry(c.params(), out.shape(), b.shape()), x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
+            case ConvOp.Conv2dBackwardWeight c -> Convolution.backwardWeights(kernels,
+                    geometry(c.params(), a.shape(), out.shape()), x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
         }
         return true;
     }
 
     /** False when this is for the reference backend. */
-    static boolean matmul(MatMul op, Tensor a, Tensor b, Tensor out) {
+    boolean matmul(MatMul op, Tensor a, Tensor b, Tensor out) {
         if (!F32.all(a, b)) {
             return false;
         }
@@ -98,15 +102,15 @@ final class CpuProducts {
         boolean oneA = a.shape().count(0, a.rank() - 2) == 1;
         boolean oneB = b.shape().count(0, b.rank() - 2) == 1;
         if ((eachA || oneA) && (eachB || oneB)) {
-            Gemm.batched(op.transA(), op.transB(), count, m, n, k, x.array(), x.at(), lda, eachA ? m * k : 0,
+            Gemm.batched(kernels, op.transA(), op.transB(), count, m, n, k, x.array(), x.at(), lda, eachA ? m * k : 0,
                     y.array(), y.at(), ldb, eachB ? k * n : 0, z.array(), z.at(), n, m * n, false);
             return true;
         }
         int[] ia = places(a.shape(), batch);
         int[] ib = places(b.shape(), batch);
         for (int i = 0; i < count; i++) {
-            Gemm.multiply(op.transA(), op.transB(), m, n, k, x.array(), x.at() + ia[i] * m * k, lda,
-                    y.array(), y.at() + ib[i] * k * n, ldb, z.array(), z.at() + i * m * n, n, false);
+            Gemm.multiply(kernels, op.transA(), op.transB(), m, n, k, x.array(), x.at() + ia[i] * m * k, lda,
+                    y.array(), y.at() + ib[i] * k * n, ldb, z.array(), z.at() + i * m * n, n, false, Epilogue.NONE);
         }
         return true;
     }

@@ -35,13 +35,17 @@ public final class Gemm {
      */
     public static void multiply(boolean transA, boolean transB, int m, int n, int k, float[] a, int ao, int lda,
             float[] b, int bo, int ldb, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+        multiply(CpuFeatures.kernels(), transA, transB, m, n, k, a, ao, lda, b, bo, ldb, c, co, ldc, accumulate, epilogue);
+    }
+
+    static void multiply(MicroKernels mk, boolean transA, boolean transB, int m, int n, int k, float[] a, int ao, int lda,
+            float[] b, int bo, int ldb, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
         check("A", a, ao, transA ? k : m, transA ? m : k, lda);
         check("B", b, bo, transB ? n : k, transB ? k : n, ldb);
         check("C", c, co, m, n, ldc);
         if (m == 0 || n == 0) {
             return;
         }
-        MicroKernels mk = CpuFeatures.kernels();
         int rs = transA ? 1 : lda;
         int ks = transA ? lda : 1;
         int bks = transB ? 1 : ldb;
@@ -73,8 +77,16 @@ public final class Gemm {
     public static void batched(boolean transA, boolean transB, int batch, int m, int n, int k,
             float[] a, int ao, int lda, int strideA, float[] b, int bo, int ldb, int strideB,
             float[] c, int co, int ldc, int strideC, boolean accumulate) {
+        batched(CpuFeatures.kernels(), transA, transB, batch, m, n, k, a, ao, lda, strideA, b, bo, ldb, strideB, c, co, ldc,
+                strideC, accumulate);
+    }
+
+    static void batched(MicroKernels mk, boolean transA, boolean transB, int batch, int m, int n, int k,
+            float[] a, int ao, int lda, int strideA, float[] b, int bo, int ldb, int strideB,
+            float[] c, int co, int ldc, int strideC, boolean accumulate) {
         if (batch > 1 && strideB == 0 && !transA && strideA == m * lda && strideC == m * ldc) {
-            multiply(transA, transB, Math.multiplyExact(batch, m), n, k, a, ao, lda, b, bo, ldb, c, co, ldc, accumulate);
+            multiply(mk, transA, transB, Math.multiplyExact(batch, m), n, k, a, ao, lda, b, bo, ldb, c, co, ldc, accumulate,
+                    Epilogue.NONE);
             return;
         }
         if (batch > 1 && strideC == 0) {
@@ -84,16 +96,16 @@ public final class Gemm {
         long work = (long) m * n * k;
         if (batch < 4 || work > 64L * TASK_MIN) {
             for (int i = 0; i < batch; i++) { // few or large products: parallel inside each
-                multiply(transA, transB, m, n, k, a, ao + i * strideA, lda, b, bo + i * strideB, ldb,
-                        c, co + i * strideC, ldc, accumulate);
+                multiply(mk, transA, transB, m, n, k, a, ao + i * strideA, lda, b, bo + i * strideB, ldb,
+                        c, co + i * strideC, ldc, accumulate, Epilogue.NONE);
             }
             return;
         }
         int chunk = (int) Math.max(1, Math.min(batch, TASK_MIN / Math.max(1, work)));
         WorkerPool.shared().ranges(batch, chunk, (from, to) -> {
             for (int i = from; i < to; i++) { // the loops inside run in this thread
-                multiply(transA, transB, m, n, k, a, ao + i * strideA, lda, b, bo + i * strideB, ldb,
-                        c, co + i * strideC, ldc, accumulate);
+                multiply(mk, transA, transB, m, n, k, a, ao + i * strideA, lda, b, bo + i * strideB, ldb,
+                        c, co + i * strideC, ldc, accumulate, Epilogue.NONE);
             }
         });
     }
