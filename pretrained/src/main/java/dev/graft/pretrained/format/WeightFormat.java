@@ -6,8 +6,11 @@ import java.util.List;
 
 /** One kind of weight file. A new format implements this and joins {@link #ALL}. */
 interface WeightFormat {
-    /** Every format, in the order in which they are asked whether a file is theirs. */
-    List<WeightFormat> ALL = List.of(new TorchZip(), new Npz(), new Npy(), new TorchLegacy(), new Safetensors());
+    /**
+     * Every format, in the order in which they are asked whether a file is theirs. A safetensors file begins with the length
+     * of its header, whose low byte may be the one a pickle begins with, so it is asked before.
+     */
+    List<WeightFormat> ALL = List.of(new TorchZip(), new Npz(), new Npy(), new Safetensors(), new TorchLegacy());
 
     /** As users write it, such as {@code safetensors}. */
     String name();

@@ -245,4 +245,23 @@ class SafetensorsTest {
         w.close();
         assertThatThrownBy(() -> w.longs("w")).isInstanceOf(GraftException.class).hasMessageContaining("closed");
     }
+
+    /** A header of 0x0280 bytes: the file begins with 80 02, as a pickle does. */
+    @Test
+    void aHeaderLengthThatLooksLikeAPickleIsNone() throws IOException {
+        String json = "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+        java.nio.ByteBuffer b = java.nio.ByteBuffer.allocate(8 + 0x280 + 4).order(java.nio.ByteOrder.LITTLE_ENDIAN);
+        b.putLong(0x280).put((json + " ".repeat(0x280 - json.length())).getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+        b.putFloat(2.5f);
+        java.nio.file.Path file = java.nio.file.Files.createTempFile("graft", ".safetensors");
+        try {
+            java.nio.file.Files.write(file, b.array());
+            try (WeightFile weights = WeightFile.open(file)) {
+                assertThat(weights.format()).isEqualTo("safetensors");
+                assertThat(weights.floats("x")).containsExactly(2.5f);
+            }
+        } finally {
+            java.nio.file.Files.delete(file);
+        }
+    }
 }
