@@ -83,6 +83,6 @@ class InspectTest {
     @Test
     void aMistypedCommandIsAnsweredWithTheNearest() {
         assertThat(Main.run(new String[] {"inspct"}, new PrintWriter(out, true), new PrintWriter(err, true))).isEqualTo(2);
-        assertThat(err.toString()).contains("there is no command 'inspct'", "Did you mean: graft inspect?");
+        assertThat(err.toString()).contains("there is no command 'inspct'", "Did you mean: graft inspect");
     }
 }
