@@ -60,7 +60,8 @@ final class Finetune implements Callable<Integer> {
             description = "Freeze what matches as well, such as 'features.0.*'. Repeatable.")
     private final List<String> freeze = new ArrayList<>();
 
-    @Option(names = "--epochs", paramLabel = "N", description = "Default: 20 (features, scratch), 8 (finetune), 10 (gradual).")
+    @Option(names = "--epochs", paramLabel = "N",
+            description = "Default: 20 (features, scratch), 8 (finetune), 10 (gradual).")
     private Integer epochs;
 
     @Option(names = "--batch", paramLabel = "N", description = "Images a step. Default: 32.")

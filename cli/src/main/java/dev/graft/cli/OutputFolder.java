@@ -18,9 +18,9 @@ final class OutputFolder {
         if (Files.isDirectory(folder)) {
             try (Stream<Path> content = Files.list(folder)) {
                 if (content.findAny().isPresent()) {
+                    boolean run = Files.exists(folder.resolve(RunConfig.FILE));
                     throw new GraftException(folder + " is not empty: give --out a new folder"
-                            + (Files.exists(folder.resolve(RunConfig.FILE)) ? ", or go on with that run by --resume " + folder
-                            : ""));
+                            + (run ? ", or go on with that run by --resume " + folder : ""));
                 }
             }
         }

@@ -40,8 +40,8 @@ import picocli.CommandLine.Spec;
         description = "Classify images with a network that 'graft finetune' trained, or with one of the zoo.",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        footer = {"", "Images that cannot be read are named on standard error; the others go on, and the exit code is 1.", "",
-            "Examples:", "  graft predict --run run1 photo.jpg",
+        footer = {"", "Images that cannot be read are named on standard error; the others go on, and the exit code is 1.",
+            "", "Examples:", "  graft predict --run run1 photo.jpg",
             "  graft predict --model resnet18 --weights resnet18.pth --labels imagenet_classes.tsv --top 5 --json photos/"})
 final class Predict implements Callable<Integer> {
     private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "gif");
@@ -113,7 +113,8 @@ final class Predict implements Callable<Integer> {
                 continue;
             }
             try (Stream<Path> below = Files.walk(p)) {
-                List<Path> found = below.filter(f -> IMAGES.contains(extension(f)) && Files.isRegularFile(f)).sorted().toList();
+                List<Path> found = below.filter(f -> IMAGES.contains(extension(f)) && Files.isRegularFile(f)).sorted()
+                        .toList();
                 if (found.isEmpty()) {
                     throw new GraftException("folder " + p + " holds no JPEG, PNG, BMP or GIF images");
                 }
@@ -145,7 +146,8 @@ final class Predict implements Callable<Integer> {
             if (images[i] == null) {
                 spec.commandLine().getErr().println("graft: " + TextTable.printable(problems[i]));
             } else {
-                spec.commandLine().getOut().println(json ? json(files.get(i), found.next()) : text(files.get(i), found.next()));
+                List<Prediction> best = found.next();
+                spec.commandLine().getOut().println(json ? json(files.get(i), best) : text(files.get(i), best));
             }
         }
         spec.commandLine().getOut().flush();

@@ -105,12 +105,13 @@ final class Pretrain implements Callable<Integer> {
                 .withRule(new Sgd(lr, 0.9, 0, 5e-4, true)).withSchedule(Schedule.oneCycle()).withBatch(batch).withSeed(seed)
                 .restoreBest(false);
         int size = m.card().inputSize();
-        FineTuning tuning = new FineTuning(m.network(), plan, split, Transforms.trainSmall(size, PADDING, Normalize.IMAGENET),
-                Transforms.of(Normalize.IMAGENET)).cache(null).checkpoints(folder).progress(true);
+        FineTuning tuning = new FineTuning(m.network(), plan, split,
+                Transforms.trainSmall(size, PADDING, Normalize.IMAGENET), Transforms.of(Normalize.IMAGENET))
+                .cache(null).checkpoints(folder).progress(true);
         if (saved != null) {
-            if (!saved.plan().equals(plan.toJson())) {
-                throw new GraftException(saved.file() + " was saved with another recipe: give the same --epochs, --batch, --lr"
-                        + " and --seed as before");
+            if (!FineTunePlan.fromJson(saved.plan()).equals(plan)) {
+                throw new GraftException(saved.file() + " was saved with another recipe: give the same --epochs, --batch,"
+                        + " --lr and --seed as before");
             }
             tuning.resume(saved);
         }

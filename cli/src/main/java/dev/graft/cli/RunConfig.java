@@ -40,9 +40,9 @@ record RunConfig(
     RunConfig {
         options = options == null ? Map.of() : Map.copyOf(options);
         if (model == null || preprocessing == null || data == null || !(valFraction > 0 && valFraction < 1) || threads < 0) {
-            throw new GraftException("run: a model, its preprocessing, data, a validation fraction between 0 and 1 and no negative"
-                    + " number of threads are needed, got " + model + ", " + preprocessing + ", " + data + ", " + valFraction
-                    + ", " + threads);
+            throw new GraftException("run: a model, its preprocessing, data, a validation fraction between 0 and 1 and no"
+                    + " negative number of threads are needed, got " + model + ", " + preprocessing + ", " + data + ", "
+                    + valFraction + ", " + threads);
         }
     }
 

@@ -36,8 +36,8 @@ record RunResults(RunConfig config, FineTunePlan plan, DataSplit data, Pretraine
         RunFiles.writeResult(folder, summary);
         new RunReport(summary, history, planTable(), confusion(), samples(), settings(folder), Environment.table())
                 .write(folder);
-        to.printf(Locale.ROOT, "%nBest validation accuracy %.1f %% (epoch %d of %d), %.1f s%n", 100 * summary.bestValAccuracy(),
-                summary.bestEpoch(), summary.epochs(), summary.seconds());
+        to.printf(Locale.ROOT, "%nBest validation accuracy %.1f %% (epoch %d of %d), %.1f s%n",
+                100 * summary.bestValAccuracy(), summary.bestEpoch(), summary.epochs(), summary.seconds());
         to.println("  network  " + folder.resolve(RunFiles.MODEL) + "   (graft predict --run " + folder + " IMAGE...)");
         to.println("  report   " + folder.resolve(RunFiles.REPORT));
         to.println("  numbers  " + folder.resolve(RunFiles.RESULT) + ", " + RunFiles.HISTORY + ", " + RunFiles.PLAN);

@@ -119,7 +119,8 @@ class BadInputTest {
     @Test
     void predictNamesBrokenImagesAndGoesOn() throws IOException {
         Path bad = Files.writeString(photos.resolve("val/bar/bad.png"), "no image");
-        Graft run = Graft.run("predict", "--model", "graft_cifar", "--top", 1, photos.resolve("val"), folder.resolve("none.jpg"));
+        Graft run = Graft.run("predict", "--model", "graft_cifar", "--top", 1, photos.resolve("val"),
+                folder.resolve("none.jpg"));
         assertThat(run.code()).isEqualTo(1);
         assertThat(run.out().lines()).hasSize(4).allMatch(l -> l.contains(" %"));
         assertThat(run.err().lines()).hasSize(2).anyMatch(l -> l.contains(bad.toString()))

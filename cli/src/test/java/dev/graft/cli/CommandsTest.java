@@ -60,7 +60,8 @@ class CommandsTest {
     void predictTakesLabelsAndShowsTheMostProbableFirst() throws IOException {
         SmallPhotos.fill(folder.resolve("photos"), 1, 1, 1);
         Path labels = Files.writeString(folder.resolve("labels.txt"), "k0\nk1\nk2\nk3\nk4\nk5\nk6\nk7\nk8\nk9\n");
-        Graft run = Graft.run("predict", "--model", "graft_cifar", "--labels", labels, "--top", 10, folder.resolve("photos"));
+        Graft run = Graft.run("predict", "--model", "graft_cifar", "--labels", labels, "--top", 10,
+                folder.resolve("photos"));
         assertThat(run.code()).isZero();
         String line = run.out().strip();
         assertThat(line).contains("k0", "k9").doesNotContain("airplane");

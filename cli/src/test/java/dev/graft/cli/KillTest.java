@@ -26,7 +26,8 @@ class KillTest {
     private static List<String> java(String... words) {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules=jdk.incubator.vector", "-Xmx1g", "-XX:-UsePerfData", "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName()));
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                Main.class.getName()));
         command.addAll(List.of(words));
         return command;
     }
@@ -46,8 +47,8 @@ class KillTest {
 
     private void killAfterFirstCheckpoint(Path photos, Path run) throws Exception {
         Process p = new ProcessBuilder(java("finetune", "--model", "graft_cifar", "--strategy", "finetune", "--data",
-                photos.toString(), "--out", run.toString(), "--epochs", Integer.toString(EPOCHS), "--batch", "8", "--threads",
-                "1")).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
+                photos.toString(), "--out", run.toString(), "--epochs", Integer.toString(EPOCHS), "--batch", "8",
+                "--threads", "1")).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
         while (p.isAlive() && checkpointCount(run) == 0) {
             Thread.sleep(5);
         }
@@ -80,8 +81,8 @@ class KillTest {
         assertThat(resumed.err()).isEmpty();
         assertThat(resumed.out()).contains("Resuming").contains("epoch 9/9").doesNotContain("epoch 1/9");
         Path whole = folder.resolve("whole");
-        assertThat(Graft.run("finetune", "--model", "graft_cifar", "--strategy", "finetune", "--data", photos, "--out", whole,
-                "--epochs", EPOCHS, "--batch", 8).code()).isZero();
+        assertThat(Graft.run("finetune", "--model", "graft_cifar", "--strategy", "finetune", "--data", photos, "--out",
+                whole, "--epochs", EPOCHS, "--batch", 8).code()).isZero();
         assertThat(Files.readAllBytes(killed.resolve("model.safetensors")))
                 .isEqualTo(Files.readAllBytes(whole.resolve("model.safetensors")));
     }

@@ -71,7 +71,8 @@ public final class Comparison {
             FineTuneResult result = new FineTuning(net, settings.plan(strategy, net, seed), data, DemoSettings.TRAIN,
                     DemoSettings.EVAL).cache(null).run();
             double seconds = (System.nanoTime() - start) / 1e9;
-            long trainable = net.parameters().values().stream().filter(Parameter::trainable).mapToLong(Parameter::size).sum();
+            long trainable = net.parameters().values().stream().filter(Parameter::trainable)
+                    .mapToLong(Parameter::size).sum();
             Examination exam = Examination.of(net, test, DemoSettings.EVAL);
             return new Run(exam.accuracy(), seconds, trainable, result.training().history().rows().stream()
                     .map(EpochRow::of).toList(), exam);
@@ -81,7 +82,8 @@ public final class Comparison {
     /** The first test images of every class. */
     private int[] watched() {
         int per = settings.testPerClass();
-        return IntStream.range(0, DrawnTask.classes().size() * per).filter(i -> i % per < settings.watchPerClass()).toArray();
+        return IntStream.range(0, DrawnTask.classes().size() * per).filter(i -> i % per < settings.watchPerClass())
+                .toArray();
     }
 
     static Dataset dataset(List<DrawnTask.Sample> samples) {

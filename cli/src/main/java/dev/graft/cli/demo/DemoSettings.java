@@ -46,7 +46,8 @@ public record DemoSettings(int seeds, int epochs, int trainPerClass, int watchPe
     /** The task in a sentence. */
     public String describe() {
         return trainPerClass + " drawn images a class to learn from (" + String.join(", ", DrawnTask.classes()) + "), "
-                + testPerClass + " a class for the test, " + epochs + " epochs, " + seeds + (seeds == 1 ? " seed" : " seeds");
+                + testPerClass + " a class for the test, " + epochs + " epochs, " + seeds
+                + (seeds == 1 ? " seed" : " seeds");
     }
 
     /**

@@ -31,7 +31,8 @@ public record Outcome(List<StrategyRow> rows, int best, Examination examination,
     public DemoReport report(DemoSettings settings, String network, Table environment) {
         return new DemoReport(settings.describe() + ". Network: " + network + ", pretrained by Graft on CIFAR-10.", rows,
                 DrawnTask.contactSheet(task.train(), settings.trainPerClass(), ZOOM), DrawnTask.classes(),
-                new Confusion(DrawnTask.classes(), examination.counts()), samples(), settings(settings, network), environment);
+                new Confusion(DrawnTask.classes(), examination.counts()), samples(), settings(settings, network),
+                environment);
     }
 
     /** Test images spread over all classes. */

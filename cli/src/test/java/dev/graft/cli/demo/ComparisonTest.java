@@ -47,6 +47,7 @@ class ComparisonTest {
     @Test
     void trainingAndTestImagesAreDifferent() {
         DrawnTask task = DrawnTask.draw(1, 10, 12);
-        assertThat(task.train()).noneMatch(a -> task.test().stream().anyMatch(b -> java.util.Arrays.equals(a.rgb(), b.rgb())));
+        assertThat(task.train())
+                .noneMatch(a -> task.test().stream().anyMatch(b -> java.util.Arrays.equals(a.rgb(), b.rgb())));
     }
 }
