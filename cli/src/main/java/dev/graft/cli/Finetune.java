@@ -26,7 +26,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         footer = {"",
             "Strategies:",
-            "  features   the network is frozen and computed once per image; only a new head is trained (fast)",
+            "  features   the network is frozen, only a new head is trained (fast)",
             "  finetune   all layers, the backbone at a tenth of the head's learning rate",
             "  gradual    the head first, then more and more layers below it",
             "  scratch    all layers from random weights, for comparison",
