@@ -68,7 +68,8 @@ final class Finetune implements Callable<Integer> {
     private Integer batch;
 
     @Option(names = "--lr", paramLabel = "X",
-            description = "Learning rate of AdamW for the head. Default: 0.002 (features), 0.001 (others).")
+            description = "Learning rate of AdamW for the head. Default: 0.002 (features), 0.0005 (finetune), 0.001."
+                    + " The backbone has a tenth of it.")
     private Double lr;
 
     @Option(names = "--seed", paramLabel = "N", description = "Of everything random.", defaultValue = "0",

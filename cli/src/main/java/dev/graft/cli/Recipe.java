@@ -43,7 +43,8 @@ record Recipe(Strategy strategy, List<String> freeze, Integer epochs, Integer ba
     static double rate(Strategy strategy) {
         return switch (strategy) {
             case FEATURES -> 2e-3;
-            case SCRATCH, FINETUNE, GRADUAL -> 1e-3;
+            case SCRATCH, GRADUAL -> 1e-3;
+            case FINETUNE -> 5e-4;
         };
     }
 }
