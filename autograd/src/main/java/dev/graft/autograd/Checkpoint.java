@@ -46,7 +46,7 @@ public final class Checkpoint {
         Node.Rule rule = (n, dy) -> {
             Tensor in = n.in(0);
             Context again = new Context(context.training(), replay.fork(), Context.current().interceptors(),
-                    context.path(), context.cpu());
+                    context.path(), context.numerics(), context.cpu());
             Map<Long, Tensor> all = again.call(() -> ScopedValue.where(RECOMPUTING, true)
                     .call(() -> recompute(segment, in, dy[0])));
             Tensor dx = all.remove(in.id());

@@ -2,6 +2,7 @@ package dev.graft.tensor;
 
 import dev.graft.tensor.backend.Backend;
 import dev.graft.tensor.backend.Backends;
+import dev.graft.tensor.op.Change;
 import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.LayoutOp;
@@ -135,6 +136,42 @@ public final class Dispatcher {
 
     /** Changes {@code target} in place; see {@link Update}. */
     public static void update(Update update, Tensor target, Tensor... in) {
+        check(update, target, in);
+        Backends.of(target.device()).update(update, target, in);
+        written(update, target, in);
+    }
+
+    /**
+     * A step's updates at once, all on one device; see {@link Backend#updateAll}. For a GPU these are a few launches instead
+     * of one for every tensor.
+     *
+     * @param scale what every gradient (the first input) is multiplied by before, a float32 scalar on that device; null for
+     *              1, and where it is NaN or infinite nothing changes
+     */
+    public static void updateAll(List<Change> changes, Tensor scale) {
+        if (changes.isEmpty()) {
+            return;
+        }
+        Device device = changes.getFirst().target().device();
+        for (Change c : changes) {
+            check(c.update(), c.target(), c.in());
+            if (!c.target().device().equals(device)) {
+                throw new GraftException(c.update().name() + ": one call's targets lie on " + device + " and "
+                        + c.target().device() + ": update each device by itself");
+            }
+        }
+        if (scale != null) {
+            scale.checkOpen();
+            if (scale.dtype() != DType.F32 || scale.size() != 1 || !scale.device().equals(device)) {
+                throw new GraftException("the gradients' scale is " + scale.spec() + " on " + scale.device()
+                        + ": one float32 value on " + device + " is needed");
+            }
+        }
+        Backends.of(device).updateAll(changes, scale);
+        changes.forEach(c -> written(c.update(), c.target(), c.in()));
+    }
+
+    private static void check(Update update, Tensor target, Tensor[] in) {
         target.checkOpen();
         if (in.length != update.inputs()) {
             throw new GraftException(label(update.name(), Context.current()) + ": takes " + update.inputs()
@@ -147,7 +184,9 @@ public final class Dispatcher {
                         + " does not fit the target, " + target.spec() + " on " + target.device());
             }
         }
-        Backends.of(target.device()).update(update, target, in);
+    }
+
+    private static void written(Update update, Tensor target, Tensor[] in) {
         target.storage().written();
         for (Tensor t : in) {
             if (!(update instanceof Update.Assign || update instanceof Update.Axpby) && t != in[0]) {

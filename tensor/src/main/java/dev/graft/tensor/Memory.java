@@ -1,6 +1,8 @@
 package dev.graft.tensor;
 
-/** The CPU allocator as its user sees it: the report, the limit, the cache. */
+import dev.graft.tensor.backend.Backends;
+
+/** The allocators as their users see them: the report, the limit, the cache. Without a device the CPU's is meant. */
 public final class Memory {
     private Memory() {}
 
@@ -20,5 +22,21 @@ public final class Memory {
 
     public static void resetPeak() {
         HostAllocator.resetPeak();
+    }
+
+    public static MemoryReport report(Device device) {
+        return Backends.of(device).memory();
+    }
+
+    public static void trim(Device device) {
+        Backends.of(device).trim();
+    }
+
+    public static void limit(Device device, long bytes) {
+        Backends.of(device).limit(bytes);
+    }
+
+    public static void resetPeak(Device device) {
+        Backends.of(device).resetPeak();
     }
 }

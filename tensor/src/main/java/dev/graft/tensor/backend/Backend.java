@@ -2,11 +2,15 @@ package dev.graft.tensor.backend;
 
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.MemoryReport;
 import dev.graft.tensor.Storage;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.Change;
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.Op;
 import dev.graft.tensor.op.Update;
+import java.util.List;
 
 /**
  * Runs ops on one device. The dispatcher has checked shapes, dtypes and devices and allocated the outputs; a backend only
@@ -33,9 +37,51 @@ public interface Backend {
     /** Changes {@code target} (and the optimizer states behind it) in place. */
     void update(Update update, Tensor target, Tensor[] in);
 
+    /**
+     * A step's updates at once: what {@link #update} does for each, after its gradient (the first input) was multiplied by
+     * {@code scale}. Gradients are not changed. Where the scale is NaN or infinite nothing is changed at all.
+     *
+     * @param scale a float32 scalar on this device, or null for 1
+     */
+    void updateAll(List<Change> changes, Tensor scale);
+
     /** Copies all elements of {@code source} into {@code array}, a Java array of the dtype's carrier, from index 0. */
     void read(Tensor source, Object array);
 
     /** Copies the first elements of {@code array}, a Java array of the dtype's carrier, into {@code target}. */
     void write(Object array, Tensor target);
+
+    /** What the device's allocator holds. */
+    MemoryReport memory();
+
+    /** Live and cached bytes may not exceed {@code bytes}. */
+    void limit(long bytes);
+
+    /** Gives memory that is kept for reuse back to the device. */
+    void trim();
+
+    void resetPeak();
+
+    /** Waits until all work has been done. */
+    default void synchronize() {}
+
+    /** This point in the order of the device's work. */
+    default Mark mark() {
+        return new Mark.Clock(System.nanoTime());
+    }
+
+    /** Whether {@link #capture} works here. */
+    default boolean captures() {
+        return false;
+    }
+
+    /**
+     * Runs {@code step} and records the device's work. The step has run once before, so that all that is made on first use
+     * exists. It may not read values back to the host.
+     *
+     * @throws GraftException when the step cannot be recorded; it has had no effect then
+     */
+    default StepGraph capture(Runnable step) {
+        throw new GraftException("a step cannot be captured on " + device() + ": run it op by op");
+    }
 }

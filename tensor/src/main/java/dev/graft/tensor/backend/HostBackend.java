@@ -3,8 +3,15 @@ package dev.graft.tensor.backend;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.HostStorage;
+import dev.graft.tensor.Memory;
+import dev.graft.tensor.MemoryReport;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Storage;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.BinaryFn;
+import dev.graft.tensor.op.Change;
+import dev.graft.tensor.op.ElementwiseOp;
+import java.util.List;
 
 /** What the CPU backends share: memory and copies. */
 public abstract class HostBackend implements Backend {
@@ -26,6 +33,46 @@ public abstract class HostBackend implements Backend {
     @Override
     public void write(Object array, Tensor target) {
         copy(array, 0, target.host().array(), Math.toIntExact(target.offset()), target);
+    }
+
+    @Override
+    public void updateAll(List<Change> changes, Tensor scale) {
+        double by = scale == null ? 1 : scale.toDoubles()[0];
+        if (!Double.isFinite(by)) {
+            return;
+        }
+        for (Change c : changes) {
+            if (by == 1) {
+                update(c.update(), c.target(), c.in());
+            } else {
+                try (Scope scope = Scope.open("update")) {
+                    Tensor[] in = c.in().clone();
+                    in[0] = in[0].zerosLike();
+                    run(new ElementwiseOp.BinaryScalar(BinaryFn.MUL, by), new Tensor[] {c.in()[0]}, new Tensor[] {in[0]});
+                    update(c.update(), c.target(), in);
+                }
+            }
+        }
+    }
+
+    @Override
+    public MemoryReport memory() {
+        return Memory.report();
+    }
+
+    @Override
+    public void limit(long bytes) {
+        Memory.limit(bytes);
+    }
+
+    @Override
+    public void trim() {
+        Memory.trim();
+    }
+
+    @Override
+    public void resetPeak() {
+        Memory.resetPeak();
     }
 
     @SuppressWarnings("SuspiciousSystemArraycopy")
