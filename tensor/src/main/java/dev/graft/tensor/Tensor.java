@@ -321,8 +321,9 @@ public final class Tensor implements AutoCloseable {
         if (to.equals(device())) {
             return this;
         }
-        Tensor t = new Tensor(spec, Backends.of(to).allocate(dtype(), size(), "copy to " + to), 0);
-        Backends.of(to).write(toArray(), t);
+        Tensor t = new Tensor(spec, Backends.of(to).allocateUpload(dtype(), size(), "copy to " + to), 0);
+        boolean whole = storage instanceof HostStorage && offset == 0;
+        Backends.of(to).write(whole ? host().array() : toArray(), t);
         return t;
     }
 

@@ -26,6 +26,11 @@ public interface Backend {
     /** Memory for {@code count} elements with any content; {@code label} says what for (op and module path). */
     Storage allocate(DType dtype, long count, String label);
 
+    /** As {@link #allocate}, for a tensor whose first use is that values of the host are written to it. */
+    default Storage allocateUpload(DType dtype, long count, String label) {
+        return allocate(dtype, count, label);
+    }
+
     /** Computes {@code op} into {@code out}, writing every element. Never called with a fused op it does not support. */
     void run(Op op, Tensor[] in, Tensor[] out);
 
