@@ -44,9 +44,15 @@ final class CudaGraph implements StepGraph {
             try {
                 step.run();
                 g.graph = Driver.endCapture(device.cuStream());
+            } catch (CudaException e) {
+                abandon(device);
+                if (e.sticky()) {
+                    throw e;
+                }
+                throw new NotCapturable(e.getMessage());
             } catch (RuntimeException | Error e) {
                 abandon(device);
-                throw e instanceof CudaException c && !c.sticky() ? new NotCapturable(c.getMessage()) : e;
+                throw e;
             }
             g.launches = Driver.nodes(g.graph);
             g.exec = Driver.instantiate(g.graph);
