@@ -22,8 +22,10 @@ final class Normalization {
         return new Tensor[] {d[0], d[1], d[2], null, null};
     }
 
-    /** The formula of {@code BatchNormBackward} and {@code LayerNormBackward}. */
-    static Tensor[] backward(double eps, boolean perChannel, Tensor dy, Tensor x, Tensor gamma) {
+    /** The formula of {@code BatchNormBackward} and {@code LayerNormBackward}; 16-bit x and dy may meet a float32 gamma. */
+    static Tensor[] backward(double eps, boolean perChannel, Tensor narrowDy, Tensor narrowX, Tensor gamma) {
+        Tensor dy = narrowDy.cast(gamma.dtype());
+        Tensor x = narrowX.cast(gamma.dtype());
         int[] rows = IntStream.range(0, x.rank() - 1).toArray();
         int[] over = perChannel ? rows : new int[] {x.rank() - 1};
         Tensor centred = x.sub(x.reduce(ReduceFn.MEAN, true, over));
@@ -31,7 +33,7 @@ final class Normalization {
         Tensor hat = centred.mul(inv);
         Tensor dhat = dy.mul(gamma);
         Tensor dx = inv.mul(dhat.sub(dhat.reduce(ReduceFn.MEAN, true, over))
-                .sub(hat.mul(dhat.mul(hat).reduce(ReduceFn.MEAN, true, over))));
+                .sub(hat.mul(dhat.mul(hat).reduce(ReduceFn.MEAN, true, over)))).cast(narrowX.dtype());
         Tensor dgamma = dy.mul(hat);
         return rows.length == 0 ? new Tensor[] {dx, dgamma, dy}
                 : new Tensor[] {dx, dgamma.sum(rows), dy.sum(rows)};

@@ -8,6 +8,7 @@ import static dev.graft.tensor.OpCatalog.uniform;
 import static dev.graft.tensor.OpCatalog.whole;
 
 import dev.graft.tensor.OpCatalog.Case;
+import dev.graft.tensor.OpCatalog.Input;
 import dev.graft.tensor.OpCatalog.Values;
 import dev.graft.tensor.op.NormOp;
 import dev.graft.tensor.op.ReduceFn;
@@ -30,6 +31,7 @@ final class ReduceCases {
         softmax(all);
         batchNorm(all);
         layerNorm(all);
+        mixedNorms(all);
     }
 
     private static void reduce(List<Case> all, ReduceFn fn) {
@@ -153,6 +155,26 @@ final class ReduceCases {
                 floats(uniform(-1, 1), 64)));
         all.add(Case.of(new NormOp.LayerNorm(1e-3), 1e-4, floats(uniform(-1, 1), 4, 1), floats(uniform(0.5, 1.5), 1),
                 floats(uniform(-1, 1), 1)));
+    }
+
+    /** 16-bit values beside float32 scales and statistics. */
+    private static void mixedNorms(List<Case> all) {
+        for (DType d : List.of(DType.F16, DType.BF16)) {
+            for (int[] s : new int[][] {{4, 3}, {3, 4, 37}, {2, 9, 11, 16}}) {
+                int c = s[s.length - 1];
+                Input x = of(d, uniform(-2, 2), s);
+                Input dy = of(d, uniform(-1, 1), s);
+                Input gamma = of(DType.F32, uniform(0.5, 1.5), c);
+                Input beta = of(DType.F32, uniform(-1, 1), c);
+                int[] rows = java.util.Arrays.copyOf(s, s.length - 1);
+                all.add(Case.of(new NormOp.BatchNorm(EPS), 1e-5, x, gamma, beta));
+                all.add(Case.of(new NormOp.BatchNormBackward(EPS), 2e-5, dy, x, gamma,
+                        of(DType.F32, statistic(c, false, false), c), of(DType.F32, statistic(c, false, true), c)));
+                all.add(Case.of(new NormOp.LayerNorm(EPS), 1e-5, x, gamma, beta));
+                all.add(Case.of(new NormOp.LayerNormBackward(EPS), 2e-5, dy, x, gamma,
+                        of(DType.F32, statistic(c, true, false), rows), of(DType.F32, statistic(c, true, true), rows)));
+            }
+        }
     }
 
     /** Mean or 1/sqrt(variance + eps) of the second input, of its rows or of its channels. */

@@ -26,6 +26,18 @@ final class Casts {
         return true;
     }
 
+    /** The elements of {@code x}, float16 or bfloat16, into {@code y} from its beginning on. */
+    static void widen(Tensor x, float[] y) {
+        WorkerPool.shared().ranges(Math.toIntExact(x.size()), CHUNK,
+                toFloat(x.dtype(), x.host().array(), Math.toIntExact(x.offset()), y, 0));
+    }
+
+    /** The first elements of {@code x} into {@code y}, float16 or bfloat16. */
+    static void narrow(float[] x, Tensor y) {
+        WorkerPool.shared().ranges(Math.toIntExact(y.size()), CHUNK,
+                fromFloat(x, 0, y.dtype(), y.host().array(), Math.toIntExact(y.offset())));
+    }
+
     private static WorkerPool.RangeBody fromFloat(float[] x, int xo, DType to, Object target, int yo) {
         return switch (to) {
             case F16 -> {

@@ -9,6 +9,11 @@ record F32(float[] array, int at, int size) {
         return new F32(t.host().floats(), Math.toIntExact(t.offset()), Math.toIntExact(t.size()));
     }
 
+    /** All of {@code array}. */
+    static F32 of(float... array) {
+        return new F32(array, 0, array.length);
+    }
+
     /** Whether all tensors are float32. */
     static boolean all(Tensor... tensors) {
         for (Tensor t : tensors) {

@@ -17,23 +17,22 @@ final class LayerNorm {
     }
 
     /** y = (x - mean) rstd gamma + beta; saves mean and rstd = 1 / sqrt(var + eps) of every row. */
-    void forward(double eps, float[] x, int xo, float[] gamma, int go, float[] beta, int bo, float[] y, int yo,
-            float[] mean, int mo, float[] rstd, int ro, int rows, int c) {
+    void forward(double eps, F32 x, F32 gamma, F32 beta, F32 y, F32 mean, F32 rstd, int rows, int c) {
         WorkerPool.shared().ranges(rows, rowsPerTask(c), (i, j) -> {
             for (int r = i; r < j; r++) {
-                int at = xo + r * c;
-                float m = loops.reduce(ReduceFn.SUM, x, at, c) / c;
-                float s = (float) (1 / Math.sqrt(loops.centredSquares(x, at, m, c) / c + eps));
-                mean[mo + r] = m;
-                rstd[ro + r] = s;
-                loops.normalise(x, at, m, s, gamma, go, beta, bo, y, yo + r * c, c);
+                int at = x.at() + r * c;
+                float m = loops.reduce(ReduceFn.SUM, x.array(), at, c) / c;
+                float s = (float) (1 / Math.sqrt(loops.centredSquares(x.array(), at, m, c) / c + eps));
+                mean.array()[mean.at() + r] = m;
+                rstd.array()[rstd.at() + r] = s;
+                loops.normalise(x.array(), at, m, s, gamma.array(), gamma.at(), beta.array(), beta.at(), y.array(),
+                        y.at() + r * c, c);
             }
         });
     }
 
     /** dx, and dgamma and dbeta summed over all rows. */
-    void backward(float[] dy, int dyo, float[] x, int xo, float[] gamma, int go, float[] mean, int mo, float[] rstd, int ro,
-            float[] dx, int dxo, float[] dgamma, int dgo, float[] dbeta, int dbo, int rows, int c) {
+    void backward(F32 dy, F32 x, F32 gamma, F32 mean, F32 rstd, F32 dx, F32 dgamma, F32 dbeta, int rows, int c) {
         int step = Math.clamp(rowsPerTask(c), 32, 512);
         int blocks = rows == 0 ? 0 : (rows - 1) / step + 1;
         float[][] part = new float[blocks][];
@@ -42,11 +41,12 @@ final class LayerNorm {
             float[] sums = new float[2];
             for (int r = b * step; r < Math.min(rows, (b + 1) * step); r++) {
                 int at = r * c;
-                float m = mean[mo + r];
-                float s = rstd[ro + r];
-                loops.normaliseGradSums(dy, dyo + at, x, xo + at, m, s, gamma, go, sums, c);
-                loops.normaliseGrad(dy, dyo + at, x, xo + at, m, s, gamma, go, sums[0] / c, sums[1] / c, dx, dxo + at,
-                        acc, c);
+                float m = mean.array()[mean.at() + r];
+                float s = rstd.array()[rstd.at() + r];
+                loops.normaliseGradSums(dy.array(), dy.at() + at, x.array(), x.at() + at, m, s, gamma.array(), gamma.at(),
+                        sums, c);
+                loops.normaliseGrad(dy.array(), dy.at() + at, x.array(), x.at() + at, m, s, gamma.array(), gamma.at(),
+                        sums[0] / c, sums[1] / c, dx.array(), dx.at() + at, acc, c);
             }
             part[b] = acc;
         });
@@ -57,8 +57,8 @@ final class LayerNorm {
                 g += p[j];
                 b += p[c + j];
             }
-            dgamma[dgo + j] = (float) g;
-            dbeta[dbo + j] = (float) b;
+            dgamma.array()[dgamma.at() + j] = (float) g;
+            dbeta.array()[dbeta.at() + j] = (float) b;
         }
     }
 }

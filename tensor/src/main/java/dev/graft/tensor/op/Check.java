@@ -47,6 +47,15 @@ final class Check {
         }
     }
 
+    /** That {@code t}, which an op takes beside the values {@code x}, has their type, or float32 beside 16-bit ones. */
+    static void besides(TensorSpec x, TensorSpec t, String what) {
+        boolean narrow = x.dtype() == DType.F16 || x.dtype() == DType.BF16;
+        if (t.dtype() != x.dtype() && !(narrow && t.dtype() == DType.F32)) {
+            throw new GraftException(what + " is " + t + " beside " + x + ": " + x.dtype() + (narrow ? " or float32" : "")
+                    + " is needed, cast one of them");
+        }
+    }
+
     static void rank(TensorSpec t, int rank, String what, String layout) {
         if (t.rank() != rank) {
             throw new GraftException(what + " has shape " + t.shape() + ", " + layout + " is needed");

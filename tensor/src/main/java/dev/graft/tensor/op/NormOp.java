@@ -3,7 +3,10 @@ package dev.graft.tensor.op;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.TensorSpec;
 
-/** Normalisation with saved statistics. */
+/**
+ * Normalisation with saved statistics. Scale, shift, statistics and their gradients have the type of x, or float32 where x is
+ * float16 or bfloat16; dx has the type of x. The statistics are there for the backward op: no gradient passes through them.
+ */
 public sealed interface NormOp extends PrimitiveOp {
 
     /**
@@ -54,7 +57,7 @@ public sealed interface NormOp extends PrimitiveOp {
         public TensorSpec[] infer(TensorSpec[] in) {
             affine(in);
             Check.that(in[0].dim(-1) > 0, () -> "input " + in[0].shape() + " has an empty last axis");
-            TensorSpec rows = new TensorSpec(in[0].dtype(), in[0].shape().without(-1));
+            TensorSpec rows = new TensorSpec(in[1].dtype(), in[0].shape().without(-1));
             return Check.out(in[0], rows, rows);
         }
     }
@@ -77,12 +80,13 @@ public sealed interface NormOp extends PrimitiveOp {
     private static void saved(TensorSpec[] in, Shape statistics) {
         Check.floats(in[1], "input");
         Check.shape(in[0], in[1].shape(), "gradient");
+        Check.sameType(in[1], in[0]);
         Check.shape(in[2], Shape.of(in[1].dim(-1)), "scale of input " + in[1].shape());
         Check.shape(in[3], statistics, "mean of input " + in[1].shape());
         Check.shape(in[4], statistics, "inverse deviation of input " + in[1].shape());
-        for (TensorSpec t : in) {
-            Check.sameType(in[1], t);
-        }
+        Check.besides(in[1], in[2], "scale");
+        Check.sameType(in[2], in[3]);
+        Check.sameType(in[2], in[4]);
     }
 
     private static TensorSpec affine(TensorSpec[] in) {
@@ -92,8 +96,8 @@ public sealed interface NormOp extends PrimitiveOp {
         Shape c = Shape.of(in[0].dim(-1));
         Check.shape(in[1], c, "scale of input " + in[0].shape());
         Check.shape(in[2], c, "shift of input " + in[0].shape());
-        Check.sameType(in[0], in[1]);
-        Check.sameType(in[0], in[2]);
-        return new TensorSpec(in[0].dtype(), c);
+        Check.besides(in[0], in[1], "scale");
+        Check.sameType(in[1], in[2]);
+        return new TensorSpec(in[1].dtype(), c);
     }
 }

@@ -141,8 +141,10 @@ class NormalisationTest {
                 float[] dx = new float[x.length];
                 float[] dgamma = new float[s[1]];
                 float[] dbeta = new float[s[1]];
-                norm.forward(1e-3, x, 0, gamma, 0, beta, 0, y, 0, mean, 0, rstd, 0, s[0], s[1]);
-                norm.backward(dy, 0, x, 0, gamma, 0, mean, 0, rstd, 0, dx, 0, dgamma, 0, dbeta, 0, s[0], s[1]);
+                norm.forward(1e-3, F32.of(x), F32.of(gamma), F32.of(beta), F32.of(y), F32.of(mean), F32.of(rstd), s[0],
+                        s[1]);
+                norm.backward(F32.of(dy), F32.of(x), F32.of(gamma), F32.of(mean), F32.of(rstd), F32.of(dx), F32.of(dgamma),
+                        F32.of(dbeta), s[0], s[1]);
                 return List.of(y, mean, rstd, dx, dgamma, dbeta);
             });
         }
@@ -160,8 +162,10 @@ class NormalisationTest {
                 float[] dx = new float[x.length];
                 float[] dgamma = new float[s[1]];
                 float[] dbeta = new float[s[1]];
-                norm.forward(1e-3, x, 0, gamma, 0, beta, 0, y, 0, mean, 0, invstd, 0, s[0], s[1]);
-                norm.backward(dy, 0, x, 0, gamma, 0, mean, 0, invstd, 0, dx, 0, dgamma, 0, dbeta, 0, s[0], s[1]);
+                norm.forward(1e-3, F32.of(x), F32.of(gamma), F32.of(beta), F32.of(y), F32.of(mean), F32.of(invstd), s[0],
+                        s[1]);
+                norm.backward(F32.of(dy), F32.of(x), F32.of(gamma), F32.of(mean), F32.of(invstd), F32.of(dx), F32.of(dgamma),
+                        F32.of(dbeta), s[0], s[1]);
                 return List.of(y, mean, invstd, dx, dgamma, dbeta);
             });
         }
