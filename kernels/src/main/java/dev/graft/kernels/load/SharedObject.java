@@ -1,0 +1,97 @@
+package dev.graft.kernels.load;
+
+import dev.graft.tensor.GraftException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * A shared library opened by dlopen(3) and never closed. Unlike {@link java.lang.foreign.SymbolLookup} it tells the dynamic
+ * linker's own reason of a failure, and once open, a library satisfies every other one that needs its soname.
+ */
+final class SharedObject {
+    private static final int LAZY = 1;
+    private static final long LONGEST_MESSAGE = 4096;
+
+    private final MemorySegment handle;
+
+    private SharedObject(MemorySegment handle) {
+        this.handle = handle;
+    }
+
+    /** The C functions, linked at first use so that a platform without them fails in {@link #open}, not when a class loads. */
+    @SuppressWarnings("restricted")
+    private static final class C {
+        static final Linker LINKER = Linker.nativeLinker();
+        static final MethodHandle DLOPEN = link("dlopen",
+                FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+        static final MethodHandle DLSYM = link("dlsym",
+                FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+        static final MethodHandle DLERROR = link("dlerror", FunctionDescriptor.of(ValueLayout.ADDRESS));
+
+        static MethodHandle link(String name, FunctionDescriptor type) {
+            return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), type);
+        }
+    }
+
+    static SharedObject open(Path file) {
+        return open(file.toAbsolutePath().toString());
+    }
+
+    /**
+     * Opens a path, or by its soname whatever the dynamic linker finds.
+     *
+     * @throws GraftException the dynamic linker's reason
+     */
+    static SharedObject open(String pathOrName) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment h = (MemorySegment) C.DLOPEN.invokeExact(arena.allocateFrom(pathOrName), LAZY);
+            if (h.address() == 0) {
+                String reason = text((MemorySegment) C.DLERROR.invokeExact());
+                throw new GraftException(reason.isEmpty() ? pathOrName + " cannot be opened" : reason);
+            }
+            return new SharedObject(h);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** A function of the library, ready to be called, or nothing when this version lacks it. */
+    @SuppressWarnings("restricted")
+    Optional<MethodHandle> function(String name, FunctionDescriptor type) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = (MemorySegment) C.DLSYM.invokeExact(handle, arena.allocateFrom(name));
+            return address.address() == 0 ? Optional.empty() : Optional.of(C.LINKER.downcallHandle(address, type));
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** A C string of the library; empty for null. */
+    @SuppressWarnings("restricted")
+    static String text(MemorySegment address) {
+        return address.address() == 0 ? "" : address.reinterpret(LONGEST_MESSAGE).getString(0);
+    }
+
+    /** The file that an open library of this soname was loaded from, as the kernel tells. */
+    static Optional<Path> mapped(String soname) {
+        try (var lines = Files.lines(Path.of("/proc/self/maps"))) {
+            String stem = soname.substring(0, soname.indexOf(".so") + 3);
+            return lines.filter(l -> l.indexOf('/') >= 0).map(l -> Path.of(l.substring(l.indexOf('/'))))
+                    .filter(p -> p.getFileName().toString().startsWith(stem)).findFirst();
+        } catch (IOException | RuntimeException e) {
+            return Optional.empty();
+        }
+    }
+}
