@@ -10,8 +10,8 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * What is compiled as one: a file of {@code src/main/cuda} or generated text, with macros that specialise it, behind the
- * definitions of {@code common.cuh}.
+ * What is compiled as one: the definitions of {@code common.cuh}, then macros that specialise, then a file of
+ * {@code src/main/cuda} or generated text.
  *
  * @param name      the file's name, or what generated text is called in messages
  * @param defines   macros and their values
@@ -29,7 +29,7 @@ public record KernelSource(String name, SortedMap<String, String> defines, Strin
         return new KernelSource(name, new TreeMap<>(), text);
     }
 
-    /** The same with {@code #define name value} in front. */
+    /** The same with {@code #define macro value} in front of the file. */
     public KernelSource define(String macro, String value) {
         TreeMap<String, String> d = new TreeMap<>(defines);
         d.put(macro, value);
@@ -43,10 +43,10 @@ public record KernelSource(String name, SortedMap<String, String> defines, Strin
     /** All that the compiler reads. */
     String text() {
         StringBuilder s = new StringBuilder();
+        s.append("#line 1 \"").append(COMMON).append("\"\n").append(file(COMMON)).append('\n');
         defines.forEach((k, v) -> s.append("#define ").append(k).append(' ').append(v).append('\n'));
-        s.append("#line 1 \"").append(COMMON).append("\"\n").append(file(COMMON)).append("\n#line 1 \"").append(name)
-                .append("\"\n").append(generated == null ? file(name) : generated);
-        return s.toString();
+        return s.append("#line 1 \"").append(name).append("\"\n").append(generated == null ? file(name) : generated)
+                .toString();
     }
 
     private static String file(String name) {
