@@ -7,11 +7,25 @@ using namespace standin;
 
 namespace {
 
-enum Status { SUCCESS = 0, NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13, INTERNAL_ERROR = 14, NOT_SUPPORTED = 15 };
+enum Status {
+    SUCCESS = 0,
+    NOT_INITIALIZED = 1,
+    INVALID_VALUE = 7,
+    EXECUTION_FAILED = 13,
+    INTERNAL_ERROR = 14,
+    NOT_SUPPORTED = 15
+};
 enum DataType { R_32F = 0, R_64F = 1, R_16F = 2, R_16BF = 14 };
 enum Compute {
-    C_16F = 64, C_16F_PEDANTIC = 65, C_32F = 68, C_32F_PEDANTIC = 69, C_64F = 70, C_64F_PEDANTIC = 71,
-    C_32F_FAST_16F = 74, C_32F_FAST_16BF = 75, C_32F_FAST_TF32 = 77
+    C_16F = 64,
+    C_16F_PEDANTIC = 65,
+    C_32F = 68,
+    C_32F_PEDANTIC = 69,
+    C_64F = 70,
+    C_64F_PEDANTIC = 71,
+    C_32F_FAST_16F = 74,
+    C_32F_FAST_16BF = 75,
+    C_32F_FAST_TF32 = 77
 };
 enum MathMode { MATH_DEFAULT = 0, MATH_TENSOR_OP = 1, MATH_PEDANTIC = 2, MATH_TF32 = 3, MATH_NO_REDUCED_REDUCTION = 16 };
 enum class Round { none, tf32, half, bf16 };
@@ -47,15 +61,28 @@ struct Product {
 size_t width(int type) { return type == R_64F ? 8 : type == R_32F ? 4 : 2; }
 
 int scalarType(int compute) {
-    return compute == C_64F || compute == C_64F_PEDANTIC ? R_64F
-            : compute == C_16F || compute == C_16F_PEDANTIC ? R_16F : R_32F;
+    return compute == C_64F || compute == C_64F_PEDANTIC    ? R_64F
+            : compute == C_16F || compute == C_16F_PEDANTIC ? R_16F
+                                                            : R_32F;
 }
 
 double scalar(const void *at, int compute) {
     switch (scalarType(compute)) {
-        case R_64F: { double v; std::memcpy(&v, at, 8); return v; }
-        case R_16F: { half16 v; std::memcpy(&v, at, 2); return to_float(v); }
-        default: { float v; std::memcpy(&v, at, 4); return v; }
+        case R_64F: {
+            double v;
+            std::memcpy(&v, at, 8);
+            return v;
+        }
+        case R_16F: {
+            half16 v;
+            std::memcpy(&v, at, 2);
+            return to_float(v);
+        }
+        default: {
+            float v;
+            std::memcpy(&v, at, 4);
+            return v;
+        }
     }
 }
 
@@ -80,7 +107,8 @@ template <class Acc, class In, class Out> void multiply(const Product &g) {
         std::fill(sum.begin(), sum.end(), Acc(0));
         // the result is column-major, the inner product row-major: C^T = B^T A^T
         if (alpha != 0)
-            matmul<Acc>(g.n, g.m, g.k, [&](int64_t j, int64_t p) { return factor(b, p * bp + j * bj); },
+            matmul<Acc>(
+                    g.n, g.m, g.k, [&](int64_t j, int64_t p) { return factor(b, p * bp + j * bj); },
                     [&](int64_t p, int64_t i) { return factor(a, i * ai + p * ap); }, sum.data(), g.m);
         bool halfSum = scalarType(g.compute) == R_16F;
         for (int64_t j = 0; j < g.n; j++)
@@ -95,7 +123,9 @@ template <class Acc, class In, class Out> void multiply(const Product &g) {
     }
 }
 
-size_t span(int64_t rows, int64_t columns, int64_t ld) { return rows == 0 || columns == 0 ? 0 : size_t((columns - 1) * ld + rows); }
+size_t span(int64_t rows, int64_t columns, int64_t ld) {
+    return rows == 0 || columns == 0 ? 0 : size_t((columns - 1) * ld + rows);
+}
 
 /// All batches of one factor or of the result lie in device memory.
 bool readable(const void *base, int64_t rows, int64_t columns, int64_t ld, int64_t stride, int64_t batch, size_t bytes) {
@@ -110,15 +140,17 @@ bool inMemory(const Product &g) {
     size_t bytes = width(g.abType);
     bool scalars = (g.alphaOnDevice == nullptr || good(g.alphaOnDevice, width(scalarType(g.compute))))
             && (g.betaOnDevice == nullptr || good(g.betaOnDevice, width(scalarType(g.compute))));
-    return scalars
-            && readable(g.c, g.m, g.n, g.ldc, g.strideC, g.batch, width(g.cType))
+    return scalars && readable(g.c, g.m, g.n, g.ldc, g.strideC, g.batch, width(g.cType))
             && readable(g.a, g.transA ? g.k : g.m, g.transA ? g.m : g.k, g.lda, g.strideA, g.batch, bytes)
             && readable(g.b, g.transB ? g.n : g.k, g.transB ? g.k : g.n, g.ldb, g.strideB, g.batch, bytes);
 }
 
-void run(const Product *g) {
+void run(Product *g) {
     // a replayed product may meet memory that has been freed since it was recorded
-    if (!inMemory(*g)) { fault("a cuBLAS product touches memory that is not allocated"); return; }
+    if (!inMemory(*g)) {
+        fault("a cuBLAS product touches memory that is not allocated");
+        return;
+    }
     switch (g->abType) {
         case R_64F: return multiply<double, double, double>(*g);
         case R_32F: return multiply<float, float, float>(*g);
@@ -131,10 +163,15 @@ void run(const Product *g) {
 bool supported(int a, int b, int c, int compute) {
     if (a != b) return false;
     switch (compute) {
-        case C_16F: case C_16F_PEDANTIC: return a == R_16F && c == R_16F;
-        case C_64F: case C_64F_PEDANTIC: return a == R_64F && c == R_64F;
-        case C_32F_FAST_16F: case C_32F_FAST_16BF: case C_32F_FAST_TF32: return a == R_32F && c == R_32F;
-        case C_32F: case C_32F_PEDANTIC: return (a == R_16F || a == R_16BF || a == R_32F) && (c == a || c == R_32F);
+        case C_16F:
+        case C_16F_PEDANTIC: return a == R_16F && c == R_16F;
+        case C_64F:
+        case C_64F_PEDANTIC: return a == R_64F && c == R_64F;
+        case C_32F_FAST_16F:
+        case C_32F_FAST_16BF:
+        case C_32F_FAST_TF32: return a == R_32F && c == R_32F;
+        case C_32F:
+        case C_32F_PEDANTIC: return (a == R_16F || a == R_16BF || a == R_32F) && (c == a || c == R_32F);
         default: return false;
     }
 }
@@ -148,12 +185,13 @@ int gemm(void *handle, int transA, int transB, int64_t m, int64_t n, int64_t k, 
     if (h == nullptr) return NOT_INITIALIZED;
     if (transA < 0 || transA > 2 || transB < 0 || transB > 2 || m < 0 || n < 0 || k < 0 || batch < 0) return INVALID_VALUE;
     if (lda < std::max<int64_t>(1, transA ? k : m) || ldb < std::max<int64_t>(1, transB ? n : k)
-            || ldc < std::max<int64_t>(1, m)) return INVALID_VALUE;
+            || ldc < std::max<int64_t>(1, m))
+        return INVALID_VALUE;
     if (alpha == nullptr || beta == nullptr || !knownAlgorithm(algo)) return INVALID_VALUE;
     if (!supported(aType, bType, cType, compute)) return NOT_SUPPORTED;
     if (m == 0 || n == 0 || batch == 0) return SUCCESS;
-    Product g{m, n, k, lda, ldb, ldc, strideA, strideB, strideC, batch, a, b, c, nullptr, nullptr, 0, 0, aType, cType, compute,
-            transA != 0, transB != 0, Round::none};
+    Product g{m, n, k, lda, ldb, ldc, strideA, strideB, strideC, batch, a, b, c, nullptr, nullptr, 0, 0, aType, cType,
+            compute, transA != 0, transB != 0, Round::none};
     if (h->pointerMode == 1) {
         g.alphaOnDevice = alpha;
         g.betaOnDevice = beta;
@@ -161,16 +199,16 @@ int gemm(void *handle, int transA, int transB, int64_t m, int64_t n, int64_t k, 
         g.alpha = scalar(alpha, compute);
         g.beta = scalar(beta, compute);
     }
-    if (compute == C_32F_FAST_TF32 || (compute == C_32F && aType == R_32F && (h->mathMode & 15) == MATH_TF32)) g.round = Round::tf32;
+    if (compute == C_32F_FAST_TF32 || (compute == C_32F && aType == R_32F && (h->mathMode & 15) == MATH_TF32))
+        g.round = Round::tf32;
     if (compute == C_32F_FAST_16F) g.round = Round::half;
     if (compute == C_32F_FAST_16BF) g.round = Round::bf16;
-    if (!inMemory(g)) return EXECUTION_FAILED;
+    if (broken() || !inMemory(g)) return EXECUTION_FAILED;
     if (batch > 1 && size_t(std::max(strideC, -strideC)) < span(m, n, ldc)) {
-        std::fprintf(stderr, "graft emulator: the %lld results of a batched product overlap: strideC %lld\n",
-                (long long) batch, (long long) strideC);
+        complain("cublasGemmStridedBatched: the results of the batch overlap");
         return EXECUTION_FAILED;
     }
-    return enqueue(h->stream, run, g) == 0 ? SUCCESS : EXECUTION_FAILED;
+    return enqueue(h->stream, "cublasGemm", run, g) == 0 ? SUCCESS : EXECUTION_FAILED;
 }
 
 const char *name(int status) {
@@ -302,34 +340,36 @@ STAND_IN_API int cublasGetAtomicsMode(void *handle, int *mode) {
 }
 
 // Each product in two forms: sizes as int, and as int64_t (_64).
-#define GRAFT_PRODUCTS(Suffix, Int)                                                                                             \
-    STAND_IN_API int cublasSgemm_v2##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const float *alpha, const float *a,   \
-            Int lda, const float *b, Int ldb, const float *beta, float *c, Int ldc) {                                          \
-        return gemm(h, ta, tb, m, n, k, alpha, a, R_32F, lda, 0, b, R_32F, ldb, 0, beta, c, R_32F, ldc, 0, 1, C_32F, -1);       \
-    }                                                                                                                          \
-    STAND_IN_API int cublasDgemm_v2##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const double *alpha,                  \
-            const double *a, Int lda, const double *b, Int ldb, const double *beta, double *c, Int ldc) {                      \
-        return gemm(h, ta, tb, m, n, k, alpha, a, R_64F, lda, 0, b, R_64F, ldb, 0, beta, c, R_64F, ldc, 0, 1, C_64F, -1);       \
-    }                                                                                                                          \
-    STAND_IN_API int cublasSgemmStridedBatched##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const float *alpha,        \
-            const float *a, Int lda, long long sa, const float *b, Int ldb, long long sb, const float *beta, float *c, Int ldc, \
-            long long sc, Int batch) {                                                                                         \
-        return gemm(h, ta, tb, m, n, k, alpha, a, R_32F, lda, sa, b, R_32F, ldb, sb, beta, c, R_32F, ldc, sc, batch, C_32F, -1); \
-    }                                                                                                                          \
-    STAND_IN_API int cublasDgemmStridedBatched##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const double *alpha,       \
-            const double *a, Int lda, long long sa, const double *b, Int ldb, long long sb, const double *beta, double *c,      \
-            Int ldc, long long sc, Int batch) {                                                                                \
-        return gemm(h, ta, tb, m, n, k, alpha, a, R_64F, lda, sa, b, R_64F, ldb, sb, beta, c, R_64F, ldc, sc, batch, C_64F, -1); \
-    }                                                                                                                          \
-    STAND_IN_API int cublasGemmEx##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const void *alpha, const void *a,       \
-            int at, Int lda, const void *b, int bt, Int ldb, const void *beta, void *c, int ct, Int ldc, int compute,          \
-            int algo) {                                                                                                        \
-        return gemm(h, ta, tb, m, n, k, alpha, a, at, lda, 0, b, bt, ldb, 0, beta, c, ct, ldc, 0, 1, compute, algo);            \
-    }                                                                                                                          \
-    STAND_IN_API int cublasGemmStridedBatchedEx##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const void *alpha,        \
-            const void *a, int at, Int lda, long long sa, const void *b, int bt, Int ldb, long long sb, const void *beta,       \
-            void *c, int ct, Int ldc, long long sc, Int batch, int compute, int algo) {                                        \
-        return gemm(h, ta, tb, m, n, k, alpha, a, at, lda, sa, b, bt, ldb, sb, beta, c, ct, ldc, sc, batch, compute, algo);     \
+#define GRAFT_PRODUCTS(Suffix, Int) \
+    STAND_IN_API int cublasSgemm_v2##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const float *alpha, \
+            const float *a, Int lda, const float *b, Int ldb, const float *beta, float *c, Int ldc) { \
+        return gemm(h, ta, tb, m, n, k, alpha, a, R_32F, lda, 0, b, R_32F, ldb, 0, beta, c, R_32F, ldc, 0, 1, C_32F, -1); \
+    } \
+    STAND_IN_API int cublasDgemm_v2##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const double *alpha, \
+            const double *a, Int lda, const double *b, Int ldb, const double *beta, double *c, Int ldc) { \
+        return gemm(h, ta, tb, m, n, k, alpha, a, R_64F, lda, 0, b, R_64F, ldb, 0, beta, c, R_64F, ldc, 0, 1, C_64F, -1); \
+    } \
+    STAND_IN_API int cublasSgemmStridedBatched##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const float *alpha, \
+            const float *a, Int lda, long long sa, const float *b, Int ldb, long long sb, const float *beta, float *c, \
+            Int ldc, long long sc, Int batch) { \
+        return gemm(h, ta, tb, m, n, k, alpha, a, R_32F, lda, sa, b, R_32F, ldb, sb, beta, c, R_32F, ldc, sc, batch, C_32F, \
+                -1); \
+    } \
+    STAND_IN_API int cublasDgemmStridedBatched##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const double *alpha, \
+            const double *a, Int lda, long long sa, const double *b, Int ldb, long long sb, const double *beta, double *c, \
+            Int ldc, long long sc, Int batch) { \
+        return gemm(h, ta, tb, m, n, k, alpha, a, R_64F, lda, sa, b, R_64F, ldb, sb, beta, c, R_64F, ldc, sc, batch, C_64F, \
+                -1); \
+    } \
+    STAND_IN_API int cublasGemmEx##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const void *alpha, const void *a, \
+            int at, Int lda, const void *b, int bt, Int ldb, const void *beta, void *c, int ct, Int ldc, int compute, \
+            int algo) { \
+        return gemm(h, ta, tb, m, n, k, alpha, a, at, lda, 0, b, bt, ldb, 0, beta, c, ct, ldc, 0, 1, compute, algo); \
+    } \
+    STAND_IN_API int cublasGemmStridedBatchedEx##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const void *alpha, \
+            const void *a, int at, Int lda, long long sa, const void *b, int bt, Int ldb, long long sb, const void *beta, \
+            void *c, int ct, Int ldc, long long sc, Int batch, int compute, int algo) { \
+        return gemm(h, ta, tb, m, n, k, alpha, a, at, lda, sa, b, bt, ldb, sb, beta, c, ct, ldc, sc, batch, compute, algo); \
     }
 
 GRAFT_PRODUCTS(, int)

@@ -55,9 +55,8 @@ void matmul(int64_t m, int64_t n, int64_t k, const A &a, const B &b, T *c, int64
                         for (int64_t q = 0; q < MR; q++) *to++ = i + q < mb ? a(i0 + i + q, p0 + p) : T(0);
                 for (int64_t j = 0; j < nb; j += NR)
                     for (int64_t i = 0; i < mb; i += MR)
-                        tile_product<T>(kb, packed_a.data() + i * kb, packed_b.data() + j * kb,
-                                c + (i0 + i) * ldc + j0 + j, ldc,
-                                int(std::min<int64_t>(MR, mb - i)), int(std::min<int64_t>(NR, nb - j)));
+                        tile_product<T>(kb, packed_a.data() + i * kb, packed_b.data() + j * kb, c + (i0 + i) * ldc + j0 + j,
+                                ldc, int(std::min<int64_t>(MR, mb - i)), int(std::min<int64_t>(NR, nb - j)));
             }
         }
     }

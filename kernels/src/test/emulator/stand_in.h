@@ -12,6 +12,7 @@
 #include <dlfcn.h>
 #include <mutex>
 #include <set>
+#include <type_traits>
 
 #define STAND_IN_API extern "C" __attribute__((visibility("default")))
 
@@ -19,8 +20,12 @@ namespace standin {
 
 // ---- element types -----------------------------------------------------------------------------------------------
 
-struct bf16 { uint16_t bits; };
-struct half16 { uint16_t bits; };
+struct bf16 {
+    uint16_t bits;
+};
+struct half16 {
+    uint16_t bits;
+};
 
 inline float to_float(bf16 v) { return std::bit_cast<float>(uint32_t(v.bits) << 16); }
 
@@ -43,8 +48,7 @@ inline half16 round_half(float f) {
     if (x > 0x7f800000u) return {uint16_t(sign | 0x7fffu)};
     if (x >= 0x477ff000u) return {uint16_t(sign | 0x7c00u)};
     // below the smallest normal number: adding 0.5, whose last place is 2^-24, rounds to the grid of the subnormals
-    if (x < 0x38800000u)
-        return {uint16_t(sign | (std::bit_cast<uint32_t>(std::bit_cast<float>(x) + 0.5f) - 0x3f000000u))};
+    if (x < 0x38800000u) return {uint16_t(sign | (std::bit_cast<uint32_t>(std::bit_cast<float>(x) + 0.5f) - 0x3f000000u))};
     x += 0xfffu + ((x >> 13) & 1);
     return {uint16_t(sign | ((x - 0x38000000u) >> 13))};
 }
@@ -68,22 +72,29 @@ template <> inline half16 narrow<half16, float>(float v) { return round_half(v);
 template <> inline bf16 narrow<bf16, double>(double v) { return round_bf16(float(v)); }
 template <> inline half16 narrow<half16, double>(double v) { return round_half(float(v)); }
 
-// ---- the stand-in driver -----------------------------------------------------------------------------------------
-
-using Work = void (*)(const void *argument);
+// ---- the stand-in driver (emu.h says what it offers) ----------------------------------------------------------------
 
 /// Functions of the stand-in libcuda.so.1, found at run time: without that driver work runs at once and all memory is good.
 struct Driver {
-    int (*enqueue)(void *stream, Work work, const void *argument, size_t bytes) = nullptr;
-    int (*inside)(uint64_t address, size_t bytes) = nullptr;      // 1 when the range lies in one live allocation
-    void (*fault)(const char *what) = nullptr;                    // from now on the device answers "illegal address"
+    int (*enqueue)(void *stream, const char *name, void (*work)(void *), const void *argument, size_t bytes) = nullptr;
+    int (*inside)(const void *address, size_t bytes) = nullptr;
+    int (*capturing)(void *stream) = nullptr;
+    int (*broken)() = nullptr;
+    void (*complain)(const char *text) = nullptr;
 
     Driver() {
         void *library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
         if (library == nullptr) return;
-        enqueue = reinterpret_cast<decltype(enqueue)>(dlsym(library, "graft_emu_enqueue"));
-        inside = reinterpret_cast<decltype(inside)>(dlsym(library, "graft_emu_inside"));
-        fault = reinterpret_cast<decltype(fault)>(dlsym(library, "graft_emu_fault"));
+        find(library, "graft_emu_enqueue", enqueue);
+        find(library, "graft_emu_inside", inside);
+        find(library, "graft_emu_capturing", capturing);
+        find(library, "graft_emu_broken", broken);
+        find(library, "graft_emu_complain", complain);
+    }
+
+private:
+    template <class F> static void find(void *library, const char *name, F &to) {
+        to = reinterpret_cast<F>(dlsym(library, name));
     }
 };
 
@@ -96,20 +107,38 @@ inline const Driver &driver() {
 inline bool good(const void *address, size_t bytes) {
     if (bytes == 0) return true;
     if (address == nullptr) return false;
-    return driver().inside == nullptr || driver().inside(uint64_t(address), bytes) == 1;
+    return driver().inside == nullptr || driver().inside(address, bytes) != 0;
 }
 
-/// What a kernel that meets bad memory does: nothing is computed and the device is lost for later calls.
+/// True while work on that stream is only recorded: nothing may wait for it.
+inline bool capturing(void *stream) { return driver().capturing != nullptr && driver().capturing(stream) != 0; }
+
+/// True since an earlier call has broken the context: on a real device every library call fails from then on.
+inline bool broken() { return driver().broken != nullptr && driver().broken() != 0; }
+
+inline void complain(const char *what) {
+    if (driver().complain != nullptr)
+        driver().complain(what);
+    else
+        std::fprintf(stderr, "graft emulator: %s\n", what);
+}
+
+/// Within enqueued work: what a kernel that meets bad memory does.  The driver catches the access and breaks the context.
 inline void fault(const char *what) {
-    if (driver().fault != nullptr) driver().fault(what);
-    else std::fprintf(stderr, "graft emulator: %s\n", what);
+    complain(what);
+    if (driver().enqueue == nullptr) return;
+    volatile uintptr_t nowhere = 64;                  // volatile twice: the compiler must not see through it
+    (void)*reinterpret_cast<const volatile char *>(nowhere);
 }
 
 /// Runs work(copy of argument) in the order of the stream, or records it while the stream is captured.  0 when taken.
-template <class T> int enqueue(void *stream, void (*work)(const T *), const T &argument, size_t bytes = sizeof(T)) {
+template <class T>
+int enqueue(void *stream, const char *name, void (*work)(T *), const T &argument, size_t bytes = sizeof(T)) {
     static_assert(std::is_trivially_copyable_v<T>);
-    if (driver().enqueue == nullptr) { work(&argument); return 0; }
-    return driver().enqueue(stream, reinterpret_cast<Work>(work), &argument, bytes);
+    if (driver().enqueue != nullptr)
+        return driver().enqueue(stream, name, reinterpret_cast<void (*)(void *)>(work), &argument, bytes);
+    work(const_cast<T *>(&argument));
+    return 0;
 }
 
 // ---- handles -----------------------------------------------------------------------------------------------------
@@ -118,6 +147,7 @@ template <class T> int enqueue(void *stream, void (*work)(const T *), const T &a
 template <class T> class Live {
     std::mutex lock;
     std::set<void *> all;
+
 public:
     T *make() {
         T *object = new T();

@@ -1,0 +1,649 @@
+// A stand-in for libcudnn.so.9: convolutions, and the functions which choose an algorithm for them.
+#include "cudnn_stand_in.h"
+#include "matmul.h"
+
+namespace cudnn {
+
+namespace {
+
+/// Everything about one image and one group that the loops below need; data is dense [N][D][H][W][C] and [K][T][R][S][C/g].
+template <class A> struct Patches {
+    const Problem &p;
+    int64_t channels, perGroup, taps, depth, places; // depth = taps * perGroup, places = output positions of one image
+    int64_t in[3], kernel[3], out[3];
+
+    explicit Patches(const Problem &problem) : p(problem) {
+        channels = p.x.dim[1];
+        perGroup = p.w.dim[1];
+        taps = places = 1;
+        for (int i = 0; i < 3; i++) {
+            in[i] = p.x.dim[2 + i];
+            kernel[i] = p.w.dim[2 + i];
+            out[i] = p.y.dim[2 + i];
+            taps *= kernel[i];
+            places *= out[i];
+        }
+        depth = taps * perGroup;
+    }
+
+    /// inner(place, tap, offset of the first channel in the image) for each tap that falls inside the image.
+    template <class F> void each(const F &inner) const {
+        int64_t place = 0;
+        for (int64_t o = 0; o < out[0]; o++)
+            for (int64_t h = 0; h < out[1]; h++)
+                for (int64_t w = 0; w < out[2]; w++, place++) {
+                    int64_t tap = 0;
+                    for (int64_t t = 0; t < kernel[0]; t++)
+                        for (int64_t r = 0; r < kernel[1]; r++)
+                            for (int64_t s = 0; s < kernel[2]; s++, tap++) {
+                                int64_t d = o * p.stride[0] - p.pad[0] + t * p.dilation[0];
+                                int64_t y = h * p.stride[1] - p.pad[1] + r * p.dilation[1];
+                                int64_t x = w * p.stride[2] - p.pad[2] + s * p.dilation[2];
+                                if (d >= 0 && d < in[0] && y >= 0 && y < in[1] && x >= 0 && x < in[2])
+                                    inner(place, tap, ((d * in[1] + y) * in[2] + x) * channels);
+                            }
+                }
+    }
+
+    /// The patch of each output place as a row [taps][perGroup].
+    std::vector<A> gather(const A *image, int64_t group) const {
+        std::vector<A> rows(size_t(places * depth));
+        each([&](int64_t place, int64_t tap, int64_t at) {
+            std::copy_n(image + at + group * perGroup, perGroup, rows.data() + place * depth + tap * perGroup);
+        });
+        return rows;
+    }
+
+    void scatter(const std::vector<A> &rows, A *image, int64_t group) const {
+        each([&](int64_t place, int64_t tap, int64_t at) {
+            const A *from = rows.data() + place * depth + tap * perGroup;
+            A *to = image + at + group * perGroup;
+            for (int64_t c = 0; c < perGroup; c++) to[c] += from[c];
+        });
+    }
+};
+
+template <class A> A rounded(double v, Rounding rounding) {
+    switch (rounding) {
+        case Rounding::tf32: return A(round_tf32(float(v)));
+        case Rounding::half: return A(to_float(round_half(float(v))));
+        default: return A(v);
+    }
+}
+
+/// [N, C, D, H, W] in dense order -> channels last.
+template <class A> std::vector<A> channelsLast(const Tensor &t, const std::vector<double> &from, Rounding rounding) {
+    int64_t n = t.dim[0], c = t.dim[1], places = t.dim[2] * t.dim[3] * t.dim[4];
+    std::vector<A> to(from.size());
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < c; j++)
+            for (int64_t q = 0; q < places; q++)
+                to[size_t((i * places + q) * c + j)] = rounded<A>(from[size_t((i * c + j) * places + q)], rounding);
+    return to;
+}
+
+template <class A> std::vector<double> channelsFirst(const Tensor &t, const std::vector<A> &from) {
+    int64_t n = t.dim[0], c = t.dim[1], places = t.dim[2] * t.dim[3] * t.dim[4];
+    std::vector<double> to(from.size());
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < c; j++)
+            for (int64_t q = 0; q < places; q++)
+                to[size_t((i * c + j) * places + q)] = from[size_t((i * places + q) * c + j)];
+    return to;
+}
+
+/// A true convolution turns the kernel round in all its spatial dimensions, which in dense order is reading it backwards.
+void turn(const Tensor &w, std::vector<double> &values) {
+    int64_t taps = w.dim[2] * w.dim[3] * w.dim[4];
+    for (size_t at = 0; at < values.size(); at += size_t(taps))
+        std::reverse(values.begin() + at, values.begin() + at + taps);
+}
+
+/// One channel a group: the gather and the product would be slower than the plain loop over channels.
+template <class A>
+void depthwise(Direction direction, const Patches<A> &patches, std::vector<A> &x, std::vector<A> &w, std::vector<A> &y,
+        int64_t images) {
+    int64_t c = patches.channels, taps = patches.taps;
+    std::vector<A> byTap(w.size());
+    if (direction != Direction::backwardFilter)
+        for (int64_t k = 0; k < c; k++)
+            for (int64_t t = 0; t < taps; t++) byTap[size_t(t * c + k)] = w[size_t(k * taps + t)];
+    for (int64_t n = 0; n < images; n++)
+        patches.each([&](int64_t place, int64_t tap, int64_t at) {
+            A *xs = x.data() + n * patches.in[0] * patches.in[1] * patches.in[2] * c + at;
+            A *ys = y.data() + (n * patches.places + place) * c, *ws = byTap.data() + tap * c;
+            if (direction == Direction::forward)
+                for (int64_t k = 0; k < c; k++) ys[k] += xs[k] * ws[k];
+            else if (direction == Direction::backwardData)
+                for (int64_t k = 0; k < c; k++) xs[k] += ys[k] * ws[k];
+            else
+                for (int64_t k = 0; k < c; k++) ws[k] += xs[k] * ys[k];
+        });
+    if (direction == Direction::backwardFilter)
+        for (int64_t k = 0; k < c; k++)
+            for (int64_t t = 0; t < taps; t++) w[size_t(k * taps + t)] = byTap[size_t(t * c + k)];
+}
+
+template <class A>
+std::vector<double> convolveAs(
+        Direction direction, const Problem &p, const std::vector<double> &first, const std::vector<double> &second) {
+    bool needsX = direction != Direction::backwardData, needsY = direction != Direction::forward;
+    std::vector<A> x, w, y;
+    std::vector<double> turned;
+    const std::vector<double> *weights = direction == Direction::forward ? &second
+            : direction == Direction::backwardData                       ? &first
+                                                                         : nullptr;
+    if (weights != nullptr && p.flip) {
+        turned = *weights;
+        turn(p.w, turned);
+        weights = &turned;
+    }
+    x = needsX ? channelsLast<A>(p.x, first, p.rounding) : std::vector<A>(size_t(count(p.x)));
+    w = weights ? channelsLast<A>(p.w, *weights, p.rounding) : std::vector<A>(size_t(count(p.w)));
+    y = needsY ? channelsLast<A>(p.y, second, p.rounding) : std::vector<A>(size_t(count(p.y)));
+
+    Patches<A> patches(p);
+    int64_t images = p.x.dim[0], outs = p.w.dim[0], outsPerGroup = outs / p.groups, depth = patches.depth,
+            places = patches.places;
+    if (patches.perGroup == 1 && outsPerGroup == 1) {
+        depthwise(direction, patches, x, w, y, images);
+    } else {
+        for (int64_t n = 0; n < images; n++)
+            for (int64_t g = 0; g < p.groups; g++) {
+                A *image = x.data() + n * (count(p.x) / images);
+                A *result = y.data() + n * places * outs + g * outsPerGroup;
+                A *kernels = w.data() + g * outsPerGroup * depth;
+                if (direction == Direction::forward) {
+                    std::vector<A> rows = patches.gather(image, g);
+                    matmul<A>(
+                            places, outsPerGroup, depth, [&](int64_t i, int64_t q) { return rows[size_t(i * depth + q)]; },
+                            [&](int64_t q, int64_t j) { return kernels[j * depth + q]; }, result, outs);
+                } else if (direction == Direction::backwardData) {
+                    std::vector<A> rows(size_t(places * depth));
+                    matmul<A>(
+                            places, depth, outsPerGroup, [&](int64_t i, int64_t q) { return result[i * outs + q]; },
+                            [&](int64_t q, int64_t j) { return kernels[q * depth + j]; }, rows.data(), depth);
+                    patches.scatter(rows, image, g);
+                } else {
+                    std::vector<A> rows = patches.gather(image, g);
+                    matmul<A>(
+                            outsPerGroup, depth, places, [&](int64_t i, int64_t q) { return result[q * outs + i]; },
+                            [&](int64_t q, int64_t j) { return rows[size_t(q * depth + j)]; }, kernels, depth);
+                }
+            }
+    }
+    if (direction == Direction::forward) return channelsFirst(p.y, y);
+    if (direction == Direction::backwardData) return channelsFirst(p.x, x);
+    std::vector<double> dw = channelsFirst(p.w, w);
+    if (p.flip) turn(p.w, dw);
+    return dw;
+}
+
+} // namespace
+
+Tensor fiveDims(const Tensor &t) {
+    if (t.rank == 5) return t;
+    Tensor five = t;
+    five.rank = 5;
+    int missing = 5 - t.rank;
+    for (int i = 4; i >= 2; i--) {
+        bool there = i - missing >= 2;
+        five.dim[i] = there ? t.dim[i - missing] : 1;
+        five.stride[i] = there ? t.stride[i - missing] : 0;
+    }
+    return five;
+}
+
+std::vector<double> convolve(
+        Direction direction, const Problem &p, const std::vector<double> &first, const std::vector<double> &second) {
+    return p.x.type == DOUBLE ? convolveAs<double>(direction, p, first, second)
+                              : convolveAs<float>(direction, p, first, second);
+}
+
+std::vector<double> convolve(Direction direction, const Problem &p, const void *first, const void *second) {
+    const Tensor &a = direction == Direction::backwardData ? p.w : p.x, &b = direction == Direction::forward ? p.w : p.y;
+    return convolve(direction, p, load(a, first), load(b, second));
+}
+
+} // namespace cudnn
+
+using namespace cudnn;
+
+namespace {
+
+enum ForwardAlgo { IMPLICIT_GEMM, IMPLICIT_PRECOMP_GEMM, GEMM, DIRECT, FFT, FFT_TILING, WINOGRAD, WINOGRAD_NONFUSED };
+constexpr int ALGORITHMS[] = {8, 6, 7}; // forward, backward data, backward filter
+
+struct Perf {
+    int algo, status;
+    float time;
+    size_t memory;
+    int determinism, mathType, reserved[3];
+};
+static_assert(sizeof(Perf) == 48, "cudnnConvolution*AlgoPerf_t");
+
+/// What of the convolution the three algorithm families share.
+bool deterministic(Direction direction, int algo) {
+    if (direction == Direction::backwardData) return algo != 0;
+    if (direction == Direction::backwardFilter) return algo != 0 && algo != 3;
+    return true;
+}
+
+enum class Family { gemm, precomputed, explicitGemm, fft, fftTiling, winograd, winogradNonfused, none };
+
+Family family(Direction direction, int algo) {
+    static constexpr Family forward[] = {Family::gemm, Family::precomputed, Family::explicitGemm, Family::none, Family::fft,
+            Family::fftTiling, Family::winograd, Family::winogradNonfused};
+    static constexpr Family data[] = {
+            Family::gemm, Family::precomputed, Family::fft, Family::fftTiling, Family::winograd, Family::winogradNonfused};
+    static constexpr Family weights[] = {Family::gemm, Family::precomputed, Family::fft, Family::precomputed, Family::none,
+            Family::winogradNonfused, Family::fftTiling};
+    switch (direction) {
+        case Direction::forward: return forward[algo];
+        case Direction::backwardData: return data[algo];
+        default: return weights[algo];
+    }
+}
+
+bool knownAlgo(Direction direction, int algo) { return algo >= 0 && algo < ALGORITHMS[int(direction)]; }
+
+/// The tables of cudnnConvolutionForward, ...BackwardData and ...BackwardFilter: layout, types and shapes of each algorithm.
+int supported(Direction direction, int algo, const Problem &p, const Filter &w, const Convolution &c, const char **why) {
+    int type = p.x.type;
+    bool nhwc = w.format == NHWC;
+    *why = "the compute type does not go with the data type";
+    if (type == DOUBLE             ? c.computeType != DOUBLE
+                    : type == HALF ? c.computeType != HALF && c.computeType != FLOAT
+                                   : c.computeType != FLOAT)
+        return NOT_SUPPORTED_TYPE;
+    *why = "a filter in NHWC order needs densely packed NHWC tensors";
+    if (nhwc && (!packed(p.x, NHWC) || !packed(p.y, NHWC))) return NOT_SUPPORTED_LAYOUT;
+    *why = "no NHWC convolution in double";
+    if (nhwc && type == DOUBLE) return NOT_SUPPORTED_LAYOUT;
+    *why = "the backward functions want dy in packed NCHW order with an NCHW filter";
+    if (!nhwc && direction != Direction::forward && !packed(p.y, NCHW)) return NOT_SUPPORTED_LAYOUT;
+    Family kind = family(direction, algo);
+    *why = "this algorithm is not implemented by cuDNN";
+    if (kind == Family::none) return NOT_SUPPORTED;
+    if (kind == Family::gemm || kind == Family::precomputed) return SUCCESS;
+    *why = "NHWC is only for the implicit algorithms 0 and 1";
+    if (nhwc || !packed(p.x, NCHW) || !packed(p.y, NCHW)) return NOT_SUPPORTED_LAYOUT;
+    bool plain = true, strided = false, threes = c.rank == 2, fives = c.rank == 2, small = true;
+    for (int i = 0; i < c.rank; i++) {
+        plain &= c.dilation[i] == 1;
+        strided |= c.stride[i] != 1;
+        threes &= w.dim[2 + i] == 3;
+        fives &= w.dim[2 + i] == 5;
+        small &= w.dim[2 + i] <= 32 && c.pad[i] < w.dim[2 + i];
+    }
+    *why = "this algorithm wants no dilation";
+    if (!plain && kind != Family::explicitGemm) return NOT_SUPPORTED;
+    *why = "this algorithm wants stride 1";
+    if (strided && kind != Family::explicitGemm) return NOT_SUPPORTED;
+    *why = "this algorithm is not there for that type";
+    if (type == BFLOAT16 || (type == DOUBLE && kind != Family::explicitGemm && kind != Family::fftTiling))
+        return NOT_SUPPORTED_TYPE;
+    *why = "the filter's size does not suit this algorithm";
+    if (kind == Family::fft || kind == Family::fftTiling) return small ? SUCCESS : NOT_SUPPORTED_SHAPE;
+    if (kind == Family::winograd) return threes ? SUCCESS : NOT_SUPPORTED_SHAPE;
+    if (kind == Family::winogradNonfused) return threes || fives ? SUCCESS : NOT_SUPPORTED_SHAPE;
+    return SUCCESS;
+}
+
+/// Bytes of workspace: the numbers are invented, that they differ between algorithms and shapes is not.
+size_t workspaceOf(Direction direction, int algo, const Problem &p) {
+    size_t x = size_t(count(p.x)), y = size_t(count(p.y)), w = size_t(count(p.w)), e = width(p.x.type),
+           taps = w / size_t(p.w.dim[0] * p.w.dim[1]);
+    auto round = [](size_t n) { return (n + 255) / 256 * 256; };
+    switch (family(direction, algo)) {
+        case Family::gemm:
+        case Family::winograd:
+        case Family::none: return 0;
+        case Family::precomputed: return direction == Direction::forward ? round(w * e / 8 + 1) : round(w * 4 + 1024);
+        case Family::explicitGemm: return round(x / size_t(p.x.dim[0]) * taps * e);
+        case Family::fft: return round((x + y + w) * 16);
+        case Family::fftTiling: return round((x + y + w) * 8);
+        default: return round((x + y) * 9 + w * 16);
+    }
+}
+
+float timeOf(Direction direction, int algo, const Problem &p) {
+    double work = 2.0 * double(count(p.y)) * double(count(p.w)) / double(p.w.dim[0]);
+    double speed = p.x.type == DOUBLE ? 2e10 : p.x.type == FLOAT ? 6e10 : 3e11; // operations in a millisecond
+    static constexpr double factor[] = {1.6, 1.0, 2.4, 2.0, 1.9, 1.3, 1.2};
+    double f = family(direction, algo) == Family::precomputed && algo == 3
+            ? 1.1
+            : factor[std::min(int(family(direction, algo)), 6)];
+    return float(0.004 + f * work / speed);
+}
+
+/// All of a call's descriptors, checked against each other.
+struct Call {
+    Handle *h = nullptr;
+    Problem p;
+    Filter w;
+    Convolution c;
+
+    int read(void *handlePointer, const void *xDesc, const void *wDesc, const void *convDesc, const void *yDesc) {
+        h = handle(handlePointer);
+        const Tensor *x = tensor(xDesc), *y = tensor(yDesc);
+        const Filter *filterDesc = filter(wDesc);
+        const Convolution *conv = convolution(convDesc);
+        if (h == nullptr) return refuse(BAD_PARAM, "the handle is not alive");
+        if (x == nullptr || y == nullptr || filterDesc == nullptr || conv == nullptr)
+            return refuse(NULL_POINTER, "a descriptor is null, not alive or not set");
+        w = *filterDesc;
+        c = *conv;
+        if (x->rank != y->rank || x->rank != w.rank || x->rank != c.rank + 2)
+            return refuse(BAD_PARAM, "numbers of dimensions differ");
+        if (x->rank != 4 && x->rank != 5) return refuse(NOT_SUPPORTED, "convolutions have 4 or 5 dimensions");
+        if (x->type != y->type || x->type != w.type) return refuse(BAD_PARAM, "data types of x, w and y differ");
+        if (!floating(x->type)) return refuse(NOT_SUPPORTED_TYPE, "the stand-in convolves floating-point data only");
+        if (x->dim[1] != w.dim[1] * c.groups) return refuse(SHAPE_MISMATCH, "channels of input and filter do not match");
+        if (w.dim[0] % c.groups != 0) return refuse(BAD_PARAM, "the outputs cannot be divided among the groups");
+        if (y->dim[0] != x->dim[0] || y->dim[1] != w.dim[0])
+            return refuse(SHAPE_MISMATCH, "images or channels of the output");
+        for (int i = 0; i < c.rank; i++) {
+            int64_t span = x->dim[2 + i] + 2 * c.pad[i] - ((w.dim[2 + i] - 1) * c.dilation[i] + 1);
+            if (span < 0) return refuse(BAD_PARAM, "the filter is larger than the padded input");
+            if (y->dim[2 + i] != 1 + span / c.stride[i]) return refuse(SHAPE_MISMATCH, "spatial size of the output");
+        }
+        for (const Tensor *t : {x, y})
+            for (int i = 0; i < t->rank; i++)
+                if (t->dim[i] > 1 && t->stride[i] == 0) return refuse(NOT_SUPPORTED, "a stride of 0");
+        p.x = fiveDims(*x);
+        p.y = fiveDims(*y);
+        p.w = fiveDims(asTensor(w));
+        for (int i = 0; i < c.rank; i++) {
+            int at = 3 - c.rank + i;
+            p.pad[at] = c.pad[i];
+            p.stride[at] = c.stride[i];
+            p.dilation[at] = c.dilation[i];
+        }
+        p.groups = c.groups;
+        p.flip = c.mode == 0;
+        if (p.x.type == FLOAT && c.mathType != FMA_MATH)
+            p.rounding = c.mathType == TENSOR_OP_MATH_ALLOW_CONVERSION ? Rounding::half : Rounding::tf32;
+        return SUCCESS;
+    }
+
+    int allows(Direction direction, int algo) const {
+        if (!knownAlgo(direction, algo)) return refuse(BAD_PARAM, "unknown algorithm");
+        const char *why;
+        int status = supported(direction, algo, p, w, c, &why);
+        return status == SUCCESS ? SUCCESS : refuse(status, why);
+    }
+
+    int run(Direction direction, const char *name, const void *alpha, const void *first, const void *second, int algo,
+            void *workspace, size_t workspaceBytes, const void *beta, void *to) const {
+        if (alpha == nullptr || beta == nullptr || first == nullptr || second == nullptr || to == nullptr)
+            return refuse(NULL_POINTER, "null data, alpha or beta");
+        int status = allows(direction, algo);
+        if (status != SUCCESS) return status;
+        size_t need = workspaceOf(direction, algo, p);
+        if (need > workspaceBytes) return refuse(SIZE_INSUFFICIENT, "the workspace is smaller than the algorithm needs");
+        if (need > 0 && workspace == nullptr) return refuse(NULL_POINTER, "no workspace");
+        double a = scalar(alpha, p.x.type), b = scalar(beta, p.x.type);
+        Problem problem = p;
+        const Tensor &firstDesc = direction == Direction::backwardData ? p.w : p.x;
+        const Tensor &secondDesc = direction == Direction::forward ? p.w : p.y;
+        Tensor toDesc = direction == Direction::forward ? p.y : direction == Direction::backwardData ? p.x : p.w;
+        return launch(
+                h, name, {touch(firstDesc, first), touch(secondDesc, second), touch(toDesc, to), {workspace, need}}, [=] {
+                    if (need > 0) std::memset(workspace, 0xff, need); // whoever keeps something there shall notice
+                    store(toDesc, to, convolve(direction, problem, first, second), a, b);
+                });
+    }
+
+    int workspace(Direction direction, int algo, size_t *size) const {
+        if (size == nullptr) return refuse(NULL_POINTER, "nowhere to put the size");
+        int status = allows(direction, algo);
+        if (status == SUCCESS) *size = workspaceOf(direction, algo, p);
+        return status;
+    }
+
+    /// Algorithms from the fastest to the slowest, those that cannot run last.  limit: bytes of workspace.
+    int rank(Direction direction, int requested, int *returned, Perf *perfs, size_t limit, bool timed) const {
+        if (returned == nullptr || perfs == nullptr) return refuse(NULL_POINTER, "nowhere to put the results");
+        if (requested < 1) return refuse(BAD_PARAM, "no result is asked for");
+        std::vector<Perf> found;
+        int math = p.x.type == FLOAT || p.x.type == DOUBLE ? c.mathType : TENSOR_OP_MATH;
+        for (int algo = 0; algo < ALGORITHMS[int(direction)]; algo++) {
+            const char *why;
+            Perf perf{
+                    algo, supported(direction, algo, p, w, c, &why), -1, 0, deterministic(direction, algo), math, {0, 0, 0}};
+            if (perf.status == SUCCESS) {
+                perf.memory = workspaceOf(direction, algo, p);
+                perf.time = timeOf(direction, algo, p);
+                if (timed && perf.memory > limit) {
+                    perf.status = ALLOC_FAILED;
+                    perf.time = -1;
+                }
+            }
+            found.push_back(perf);
+        }
+        std::stable_sort(found.begin(), found.end(), [](const Perf &a, const Perf &b) {
+            if ((a.status == SUCCESS) != (b.status == SUCCESS)) return a.status == SUCCESS;
+            return a.status == SUCCESS && a.time < b.time;
+        });
+        *returned = std::min(requested, int(found.size()));
+        for (int i = 0; i < *returned; i++) {
+            perfs[i] = found[size_t(i)];
+            if (!timed) perfs[i].time = -1;
+        }
+        return SUCCESS;
+    }
+
+    /// Runs all algorithms on the caller's memory, so that what was in the output is gone.
+    int find(Direction direction, const void *first, const void *second, void *to, int requested, int *returned, Perf *perfs,
+            void *workspace, size_t limit) const {
+        if (first == nullptr || second == nullptr || to == nullptr) return refuse(NULL_POINTER, "null data");
+        if (capturing(h->stream))
+            return refuse(EXECUTION_FAILED_CUDART, "timing needs to wait, which a captured stream cannot");
+        int status = rank(direction, requested, returned, perfs, workspace == nullptr ? 0 : limit, true);
+        if (status != SUCCESS) return status;
+        const Tensor &firstDesc = direction == Direction::backwardData ? p.w : p.x;
+        const Tensor &secondDesc = direction == Direction::forward ? p.w : p.y;
+        Tensor toDesc = direction == Direction::forward ? p.y : direction == Direction::backwardData ? p.x : p.w;
+        return launch(h, "cudnnFindConvolutionAlgorithm",
+                {touch(firstDesc, first), touch(secondDesc, second), touch(toDesc, to), {workspace, workspace ? limit : 0}},
+                [=] { store(toDesc, to, std::vector<double>(size_t(count(toDesc)), NAN)); });
+    }
+};
+
+} // namespace
+
+// ---- forward -----------------------------------------------------------------------------------------------------------
+
+STAND_IN_API int cudnnConvolutionForward(void *h, const void *alpha, void *xd, const void *x, void *wd, const void *w,
+        void *cd, int algo, void *workspace, size_t size, const void *beta, void *yd, void *y) {
+    Call call;
+    int status = call.read(h, xd, wd, cd, yd);
+    return status ? status
+                  : call.run(Direction::forward, "cudnnConvolutionForward", alpha, x, w, algo, workspace, size, beta, y);
+}
+
+STAND_IN_API int cudnnGetConvolutionForwardWorkspaceSize(
+        void *h, void *xd, void *wd, void *cd, void *yd, int algo, size_t *size) {
+    Call call;
+    int status = call.read(h, xd, wd, cd, yd);
+    return status ? status : call.workspace(Direction::forward, algo, size);
+}
+
+STAND_IN_API int cudnnGetConvolutionForwardAlgorithmMaxCount(void *h, int *n) {
+    if (handle(h) == nullptr || n == nullptr) return refuse(BAD_PARAM, "no handle");
+    *n = ALGORITHMS[0];
+    return SUCCESS;
+}
+
+STAND_IN_API int cudnnGetConvolutionForwardAlgorithm_v7(
+        void *h, void *xd, void *wd, void *cd, void *yd, int requested, int *returned, Perf *perfs) {
+    Call call;
+    int status = call.read(h, xd, wd, cd, yd);
+    return status ? status : call.rank(Direction::forward, requested, returned, perfs, 0, false);
+}
+
+STAND_IN_API int cudnnFindConvolutionForwardAlgorithm(
+        void *h, void *xd, void *wd, void *cd, void *yd, int requested, int *returned, Perf *perfs) {
+    Call call;
+    int status = call.read(h, xd, wd, cd, yd);
+    return status ? status : call.rank(Direction::forward, requested, returned, perfs, SIZE_MAX, true);
+}
+
+STAND_IN_API int cudnnFindConvolutionForwardAlgorithmEx(void *h, void *xd, const void *x, void *wd, const void *w, void *cd,
+        void *yd, void *y, int requested, int *returned, Perf *perfs, void *workspace, size_t size) {
+    Call call;
+    int status = call.read(h, xd, wd, cd, yd);
+    return status ? status : call.find(Direction::forward, x, w, y, requested, returned, perfs, workspace, size);
+}
+
+STAND_IN_API int cudnnConvolutionBiasActivationForward(void *h, const void *alpha1, void *xd, const void *x, void *wd,
+        const void *w, void *cd, int algo, void *workspace, size_t size, const void *alpha2, void *zd, const void *z,
+        void *bd, const void *bias, void *ad, void *yd, void *y) {
+    Call call;
+    int status = call.read(h, xd, wd, cd, yd);
+    if (status != SUCCESS) return status;
+    const Tensor *zDesc = tensor(zd), *biasDesc = tensor(bd), *yDesc = tensor(yd);
+    const Activation *act = activation(ad);
+    if (zDesc == nullptr || biasDesc == nullptr || act == nullptr)
+        return refuse(NULL_POINTER, "a descriptor is null or not set");
+    if (!alpha1 || !alpha2 || !x || !w || !z || !bias || !y) return refuse(NULL_POINTER, "null data or scale");
+    if (!sameDims(*zDesc, *yDesc) || zDesc->type != yDesc->type) return refuse(BAD_PARAM, "z and y differ");
+    if (biasDesc->rank != yDesc->rank || biasDesc->dim[1] != yDesc->dim[1])
+        return refuse(BAD_PARAM, "the bias is not one value a channel");
+    for (int i = 0; i < biasDesc->rank; i++)
+        if (i != 1 && biasDesc->dim[i] != 1) return refuse(BAD_PARAM, "the bias is not one value a channel");
+    if (biasDesc->stride[1] != 1) return refuse(NOT_SUPPORTED_LAYOUT, "the bias has gaps");
+    if (biasDesc->type != yDesc->type) return refuse(NOT_SUPPORTED_TYPE, "the bias has another type than y");
+    if (act->mode != RELU && act->mode != IDENTITY) return refuse(NOT_SUPPORTED, "only ReLU and identity can be fused");
+    if (act->nan != 0) return refuse(NOT_SUPPORTED, "the fused ReLU does not propagate NaN");
+    if (act->mode == IDENTITY && algo != IMPLICIT_PRECOMP_GEMM) return refuse(NOT_SUPPORTED, "identity needs algorithm 1");
+    if ((status = call.allows(Direction::forward, algo)) != SUCCESS) return status;
+    size_t need = workspaceOf(Direction::forward, algo, call.p);
+    if (need > size) return refuse(SIZE_INSUFFICIENT, "the workspace is smaller than the algorithm needs");
+    if (need > 0 && workspace == nullptr) return refuse(NULL_POINTER, "no workspace");
+    double a1 = scalar(alpha1, yDesc->type), a2 = scalar(alpha2, yDesc->type);
+    Problem p = call.p;
+    Tensor zt = fiveDims(*zDesc), bt = fiveDims(*biasDesc);
+    Activation fused = *act;
+    return launch(call.h, "cudnnConvolutionBiasActivationForward",
+            {touch(p.x, x), touch(p.w, w), touch(p.y, y), touch(zt, z), touch(bt, bias), {workspace, need}}, [=] {
+                if (need > 0) std::memset(workspace, 0xff, need);
+                std::vector<double> sum = convolve(Direction::forward, p, x, w), b = load(bt, bias), add;
+                if (a2 != 0) add = load(zt, z);
+                Broadcast channel(bt, p.y);
+                for (size_t i = 0; i < sum.size(); i++) {
+                    double v = a1 * sum[i] + b[size_t(channel(int64_t(i)))] + (a2 != 0 ? a2 * add[i] : 0);
+                    sum[i] = fused.mode == RELU ? activate(fused, v) : v;
+                }
+                store(p.y, y, sum);
+            });
+}
+
+// ---- backward ----------------------------------------------------------------------------------------------------------
+
+STAND_IN_API int cudnnConvolutionBackwardData(void *h, const void *alpha, void *wd, const void *w, void *dyd, const void *dy,
+        void *cd, int algo, void *workspace, size_t size, const void *beta, void *dxd, void *dx) {
+    Call call;
+    int status = call.read(h, dxd, wd, cd, dyd);
+    return status ? status
+                  : call.run(Direction::backwardData, "cudnnConvolutionBackwardData", alpha, w, dy, algo, workspace, size,
+                            beta, dx);
+}
+
+STAND_IN_API int cudnnGetConvolutionBackwardDataWorkspaceSize(
+        void *h, void *wd, void *dyd, void *cd, void *dxd, int algo, size_t *size) {
+    Call call;
+    int status = call.read(h, dxd, wd, cd, dyd);
+    return status ? status : call.workspace(Direction::backwardData, algo, size);
+}
+
+STAND_IN_API int cudnnGetConvolutionBackwardDataAlgorithmMaxCount(void *h, int *n) {
+    if (handle(h) == nullptr || n == nullptr) return refuse(BAD_PARAM, "no handle");
+    *n = ALGORITHMS[1];
+    return SUCCESS;
+}
+
+STAND_IN_API int cudnnGetConvolutionBackwardDataAlgorithm_v7(
+        void *h, void *wd, void *dyd, void *cd, void *dxd, int requested, int *returned, Perf *perfs) {
+    Call call;
+    int status = call.read(h, dxd, wd, cd, dyd);
+    return status ? status : call.rank(Direction::backwardData, requested, returned, perfs, 0, false);
+}
+
+STAND_IN_API int cudnnFindConvolutionBackwardDataAlgorithm(
+        void *h, void *wd, void *dyd, void *cd, void *dxd, int requested, int *returned, Perf *perfs) {
+    Call call;
+    int status = call.read(h, dxd, wd, cd, dyd);
+    return status ? status : call.rank(Direction::backwardData, requested, returned, perfs, SIZE_MAX, true);
+}
+
+STAND_IN_API int cudnnFindConvolutionBackwardDataAlgorithmEx(void *h, void *wd, const void *w, void *dyd, const void *dy,
+        void *cd, void *dxd, void *dx, int requested, int *returned, Perf *perfs, void *workspace, size_t size) {
+    Call call;
+    int status = call.read(h, dxd, wd, cd, dyd);
+    return status ? status : call.find(Direction::backwardData, w, dy, dx, requested, returned, perfs, workspace, size);
+}
+
+STAND_IN_API int cudnnConvolutionBackwardFilter(void *h, const void *alpha, void *xd, const void *x, void *dyd,
+        const void *dy, void *cd, int algo, void *workspace, size_t size, const void *beta, void *dwd, void *dw) {
+    Call call;
+    int status = call.read(h, xd, dwd, cd, dyd);
+    return status ? status
+                  : call.run(Direction::backwardFilter, "cudnnConvolutionBackwardFilter", alpha, x, dy, algo, workspace,
+                            size, beta, dw);
+}
+
+STAND_IN_API int cudnnGetConvolutionBackwardFilterWorkspaceSize(
+        void *h, void *xd, void *dyd, void *cd, void *dwd, int algo, size_t *size) {
+    Call call;
+    int status = call.read(h, xd, dwd, cd, dyd);
+    return status ? status : call.workspace(Direction::backwardFilter, algo, size);
+}
+
+STAND_IN_API int cudnnGetConvolutionBackwardFilterAlgorithmMaxCount(void *h, int *n) {
+    if (handle(h) == nullptr || n == nullptr) return refuse(BAD_PARAM, "no handle");
+    *n = ALGORITHMS[2];
+    return SUCCESS;
+}
+
+STAND_IN_API int cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+        void *h, void *xd, void *dyd, void *cd, void *dwd, int requested, int *returned, Perf *perfs) {
+    Call call;
+    int status = call.read(h, xd, dwd, cd, dyd);
+    return status ? status : call.rank(Direction::backwardFilter, requested, returned, perfs, 0, false);
+}
+
+STAND_IN_API int cudnnFindConvolutionBackwardFilterAlgorithm(
+        void *h, void *xd, void *dyd, void *cd, void *dwd, int requested, int *returned, Perf *perfs) {
+    Call call;
+    int status = call.read(h, xd, dwd, cd, dyd);
+    return status ? status : call.rank(Direction::backwardFilter, requested, returned, perfs, SIZE_MAX, true);
+}
+
+STAND_IN_API int cudnnFindConvolutionBackwardFilterAlgorithmEx(void *h, void *xd, const void *x, void *dyd, const void *dy,
+        void *cd, void *dwd, void *dw, int requested, int *returned, Perf *perfs, void *workspace, size_t size) {
+    Call call;
+    int status = call.read(h, xd, dwd, cd, dyd);
+    return status ? status : call.find(Direction::backwardFilter, x, dy, dw, requested, returned, perfs, workspace, size);
+}
+
+STAND_IN_API int cudnnConvolutionBackwardBias(
+        void *hp, const void *alpha, void *dyd, const void *dy, const void *beta, void *dbd, void *db) {
+    Handle *h = handle(hp);
+    const Tensor *dyDesc = tensor(dyd), *dbDesc = tensor(dbd);
+    if (h == nullptr || dyDesc == nullptr || dbDesc == nullptr) return refuse(NULL_POINTER, "the handle or a descriptor");
+    if (!alpha || !beta || !dy || !db) return refuse(NULL_POINTER, "null data or scale");
+    if (dyDesc->rank != dbDesc->rank || dyDesc->type != dbDesc->type)
+        return refuse(BAD_PARAM, "dy and db differ in type or dimensions");
+    for (int i = 0; i < dbDesc->rank; i++)
+        if (dbDesc->dim[i] != (i == 1 ? dyDesc->dim[1] : 1)) return refuse(BAD_PARAM, "db is not one value a channel");
+    Tensor from = *dyDesc, to = *dbDesc;
+    double a = scalar(alpha, from.type), b = scalar(beta, from.type);
+    return launch(h, "cudnnConvolutionBackwardBias", {touch(from, dy), touch(to, db)}, [=] {
+        std::vector<double> g = load(from, dy), sum(size_t(to.dim[1]));
+        Broadcast channel(to, from);
+        for (size_t i = 0; i < g.size(); i++) sum[size_t(channel(int64_t(i)))] += g[i];
+        store(to, db, sum, a, b);
+    });
+}
