@@ -5,6 +5,8 @@ import static dev.graft.tensor.Dispatcher.run;
 
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.AttentionOp.Attention;
+import dev.graft.tensor.op.AttentionOp.AttentionBackward;
 import dev.graft.tensor.op.BinaryFn;
 import dev.graft.tensor.op.ConvOp;
 import dev.graft.tensor.op.ConvOp.Conv2d;
@@ -14,9 +16,11 @@ import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.ElementwiseOp.Binary;
 import dev.graft.tensor.op.ElementwiseOp.BinaryScalar;
 import dev.graft.tensor.op.ElementwiseOp.Cast;
+import dev.graft.tensor.op.ElementwiseOp.Dropout;
 import dev.graft.tensor.op.ElementwiseOp.Unary;
 import dev.graft.tensor.op.ElementwiseOp.UnaryBackward;
 import dev.graft.tensor.op.ElementwiseOp.Where;
+import dev.graft.tensor.op.FusedOp.Activation;
 import dev.graft.tensor.op.IndexOp.Take;
 import dev.graft.tensor.op.IndexOp.TakeAlong;
 import dev.graft.tensor.op.IndexOp.TakeAlongBackward;
@@ -27,9 +31,15 @@ import dev.graft.tensor.op.LayoutOp.Pad;
 import dev.graft.tensor.op.LayoutOp.Permute;
 import dev.graft.tensor.op.LayoutOp.Reshape;
 import dev.graft.tensor.op.LayoutOp.Slice;
+import dev.graft.tensor.op.LossOp.CrossEntropy;
+import dev.graft.tensor.op.LossOp.CrossEntropyBackward;
 import dev.graft.tensor.op.MatMul;
 import dev.graft.tensor.op.NormOp.BatchNorm;
+import dev.graft.tensor.op.NormOp.BatchNormActivation;
+import dev.graft.tensor.op.NormOp.BatchNormActivationBackward;
 import dev.graft.tensor.op.NormOp.BatchNormBackward;
+import dev.graft.tensor.op.NormOp.GroupNorm;
+import dev.graft.tensor.op.NormOp.GroupNormBackward;
 import dev.graft.tensor.op.NormOp.LayerNorm;
 import dev.graft.tensor.op.NormOp.LayerNormBackward;
 import dev.graft.tensor.op.PoolOp.AdaptiveAvgPool2d;
@@ -56,6 +66,8 @@ final class GradientTable {
     private static final int X0 = 1;
     private static final int X1 = 1 << 1;
     private static final int X2 = 1 << 2;
+    private static final int X3 = 1 << 3;
+    private static final int X6 = 1 << 6;
     private static final int Y0 = 1 << 8;
     private static final int Y1 = 1 << 9;
     private static final int Y2 = 1 << 10;
@@ -80,6 +92,7 @@ final class GradientTable {
             };
             case Where w -> X0;
             case Cast c -> 0;
+            case Dropout d -> 0;
             case Reduce r -> r.fn() == ReduceFn.MAX || r.fn() == ReduceFn.MIN ? X0 | Y0 : 0;
             case ArgReduce a -> 0;
             case Softmax s -> Y0;
@@ -107,6 +120,14 @@ final class GradientTable {
             case BatchNormBackward b -> X0 | X1 | X2;
             case LayerNorm l -> X0 | X1 | Y1 | Y2;
             case LayerNormBackward l -> X0 | X1 | X2;
+            case BatchNormActivation b -> X0 | X1 | Y1 | Y2 | (b.activation() == Activation.NONE ? 0 : Y0);
+            case BatchNormActivationBackward b -> X0 | X1 | X2 | X3;
+            case GroupNorm g -> X0 | X1 | Y1 | Y2;
+            case GroupNormBackward g -> X0 | X1 | X2;
+            case CrossEntropy c -> X0 | X1 | Y1;
+            case CrossEntropyBackward c -> X0 | X1 | X2;
+            case Attention a -> X0 | X1 | X2 | X3 | Y0 | Y1;
+            case AttentionBackward a -> X0 | X1 | X2 | X3 | X6;
             case Resize2d r -> 0;
             case Resize2dBackward r -> 0;
             case CreateOp c -> 0;
@@ -116,8 +137,13 @@ final class GradientTable {
     /** Gradients by the inputs; null where none is needed or none exists. */
     static Tensor[] backward(PrimitiveOp op, Node n, Tensor[] dys) {
         Tensor dy = dys[0];
-        return dy == null && !(op instanceof BatchNormBackward) && !(op instanceof LayerNormBackward)
-                ? new Tensor[n.inputs()] : rule(op, n, dy, dys);
+        return dy == null && !readsOtherGradients(op) ? new Tensor[n.inputs()] : rule(op, n, dy, dys);
+    }
+
+    /** Whether more outputs than the first have a gradient: where gradients by several inputs are one op. */
+    private static boolean readsOtherGradients(PrimitiveOp op) {
+        return op instanceof BatchNormBackward || op instanceof BatchNormActivationBackward
+                || op instanceof LayerNormBackward || op instanceof GroupNormBackward || op instanceof AttentionBackward;
     }
 
     private static Tensor[] rule(PrimitiveOp op, Node n, Tensor dy, Tensor[] dys) {
@@ -132,6 +158,7 @@ final class GradientTable {
                     n.needs(1) ? sumTo(n.in(0).where(dy, zero(dy)), n.shape(1)) : null,
                     n.needs(2) ? sumTo(n.in(0).where(zero(dy), dy), n.shape(2)) : null);
             case Cast c -> to(dy.cast(n.inputSpec(0).dtype()));
+            case Dropout d -> to(one(d, dy));
             case Reduce r -> to(reduce(r, n, dy));
             case ArgReduce a -> to((Tensor) null);
             case Softmax s -> to(one(new SoftmaxBackward(s.log()), dy, n.out(0)));
@@ -179,9 +206,19 @@ final class GradientTable {
             case AdaptiveAvgPool2dBackward a -> to(one(new AdaptiveAvgPool2d(n.shape(0).dim(1), n.shape(0).dim(2)), dy));
 
             case BatchNorm b -> run(new BatchNormBackward(b.eps()), dy, n.in(0), n.in(1), n.out(1), n.out(2));
-            case BatchNormBackward b -> Normalization.doubleBackward(b.eps(), true, n, dys);
+            case BatchNormBackward b -> Normalization.doubleBackward(b, n, dys);
+            case BatchNormActivation b -> batchNormActivation(b, n, dy);
+            case BatchNormActivationBackward b -> Normalization.doubleBackward(b, n, dys);
             case LayerNorm l -> run(new LayerNormBackward(l.eps()), dy, n.in(0), n.in(1), n.out(1), n.out(2));
-            case LayerNormBackward l -> Normalization.doubleBackward(l.eps(), false, n, dys);
+            case LayerNormBackward l -> Normalization.doubleBackward(l, n, dys);
+            case GroupNorm g -> run(new GroupNormBackward(g.groups(), g.eps()), dy, n.in(0), n.in(1), n.out(1), n.out(2));
+            case GroupNormBackward g -> Normalization.doubleBackward(g, n, dys);
+
+            case CrossEntropy c -> to(one(new CrossEntropyBackward(c.labelSmoothing(), c.ignoreIndex()), dy, n.in(0), n.in(1),
+                    n.out(1)), null);
+            case CrossEntropyBackward c -> Losses.doubleBackward(c, n, dy);
+            case Attention a -> Attentions.backward(a, n, dy);
+            case AttentionBackward a -> Attentions.doubleBackward(a, n, dys);
 
             case Resize2d r -> to(one(new Resize2dBackward(r.mode(), n.shape(0).dim(1), n.shape(0).dim(2),
                     r.alignCorners()), dy));
@@ -189,6 +226,16 @@ final class GradientTable {
                     r.alignCorners()), dy));
             case CreateOp c -> new Tensor[0];
         };
+    }
+
+    private static Tensor[] batchNormActivation(BatchNormActivation op, Node n, Tensor dy) {
+        boolean residual = n.inputs() == 4;
+        if (op.activation() == Activation.NONE) {       // y is not saved, and the residual's gradient is dy itself
+            Tensor[] d = run(new BatchNormBackward(op.eps()), dy, n.in(0), n.in(1), n.out(1), n.out(2));
+            return residual ? to(d[0], d[1], d[2], dy) : d;
+        }
+        return run(new BatchNormActivationBackward(op.eps(), op.activation(), residual && n.needs(3)), dy, n.in(0), n.out(0),
+                n.in(1), n.out(1), n.out(2));
     }
 
     private static Tensor[] binary(BinaryFn fn, Node n, Tensor dy) {

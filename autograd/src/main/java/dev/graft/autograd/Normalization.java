@@ -1,7 +1,13 @@
 package dev.graft.autograd;
 
+import dev.graft.tensor.Dispatcher;
+import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.ElementwiseOp.UnaryBackward;
+import dev.graft.tensor.op.FusedOp.Activation;
+import dev.graft.tensor.op.NormOp;
 import dev.graft.tensor.op.ReduceFn;
+import dev.graft.tensor.op.UnaryFn;
 import java.util.stream.IntStream;
 
 /**
@@ -11,23 +17,58 @@ import java.util.stream.IntStream;
 final class Normalization {
     private Normalization() {}
 
-    /**
-     * Node inputs: dy, x, gamma, mean, deviation; its outputs: dx, dgamma, dbeta.
-     *
-     * @param perChannel batch norm (statistics over all axes but the last), else layer norm (over the last axis)
-     */
-    static Tensor[] doubleBackward(double eps, boolean perChannel, Node n, Tensor[] g) {
+    /** Node inputs: dy, x, gamma, mean, deviation; its outputs: dx, dgamma, dbeta. */
+    static Tensor[] doubleBackward(NormOp op, Node n, Tensor[] g) {
         Tensor[] in = {n.in(0), n.in(1), n.in(2)};
-        Tensor[] d = Tape.vjp(t -> backward(eps, perChannel, t[0], t[1], t[2]), in, g);
+        Tensor[] d = Tape.vjp(t -> backward(op, t[0], t[1], t[2]), in, g);
         return new Tensor[] {d[0], d[1], d[2], null, null};
     }
 
-    /** The formula of {@code BatchNormBackward} and {@code LayerNormBackward}; 16-bit x and dy may meet a float32 gamma. */
-    static Tensor[] backward(double eps, boolean perChannel, Tensor narrowDy, Tensor narrowX, Tensor gamma) {
+    /** Node inputs: dy, x, y, gamma, mean, deviation; y only tells where the activation passed. */
+    static Tensor[] doubleBackward(NormOp.BatchNormActivationBackward op, Node n, Tensor[] g) {
+        Tensor y = n.in(2);
+        Tensor[] in = {n.in(0), n.in(1), n.in(3)};
+        Tensor[] d = Tape.vjp(t -> {
+            Tensor passed = op.activation() == Activation.NONE ? t[0]
+                    : Dispatcher.one(new UnaryBackward(op.activation() == Activation.RELU ? UnaryFn.RELU : UnaryFn.RELU6, 0),
+                            t[0], y);
+            Tensor[] b = backward(op, passed, t[1], t[2]);
+            return op.residual() ? new Tensor[] {b[0], b[1], b[2], passed} : b;
+        }, in, g);
+        return new Tensor[] {d[0], d[1], null, d[2], null, null};
+    }
+
+    /** The formula of the backward ops: dx, dgamma, dbeta. */
+    private static Tensor[] backward(NormOp op, Tensor dy, Tensor x, Tensor gamma) {
+        int last = x.rank() - 1;
+        int[] rows = IntStream.range(0, last).toArray();
+        return switch (op) {
+            case NormOp.LayerNormBackward l -> backward(l.eps(), new int[] {last}, rows, dy, x, gamma);
+            case NormOp.BatchNormBackward b -> backward(b.eps(), rows, rows, dy, x, gamma);
+            case NormOp.BatchNormActivationBackward b -> backward(b.eps(), rows, rows, dy, x, gamma);
+            case NormOp.GroupNormBackward g -> {
+                int c = x.dim(-1);
+                Shape grouped = Shape.of(x.dim(0), (int) x.shape().count(1, last), g.groups(), c / g.groups());
+                Tensor[] d = backward(g.eps(), new int[] {1, 3}, new int[] {0, 1}, dy.reshape(grouped), x.reshape(grouped),
+                        gamma.reshape(g.groups(), c / g.groups()));
+                yield new Tensor[] {d[0].reshape(x.shape()), d[1].reshape(c), d[2].reshape(c)};
+            }
+            case NormOp.BatchNorm b -> throw new IllegalArgumentException(b.name() + " is no gradient");
+            case NormOp.BatchNormActivation b -> throw new IllegalArgumentException(b.name() + " is no gradient");
+            case NormOp.LayerNorm l -> throw new IllegalArgumentException(l.name() + " is no gradient");
+            case NormOp.GroupNorm g -> throw new IllegalArgumentException(g.name() + " is no gradient");
+        };
+    }
+
+    /**
+     * 16-bit x and dy may meet a float32 gamma.
+     *
+     * @param over the axes of x that share a mean
+     * @param rows the axes that x has and gamma has not
+     */
+    private static Tensor[] backward(double eps, int[] over, int[] rows, Tensor narrowDy, Tensor narrowX, Tensor gamma) {
         Tensor dy = narrowDy.cast(gamma.dtype());
         Tensor x = narrowX.cast(gamma.dtype());
-        int[] rows = IntStream.range(0, x.rank() - 1).toArray();
-        int[] over = perChannel ? rows : new int[] {x.rank() - 1};
         Tensor centred = x.sub(x.reduce(ReduceFn.MEAN, true, over));
         Tensor inv = centred.square().reduce(ReduceFn.MEAN, true, over).add(eps).rsqrt();
         Tensor hat = centred.mul(inv);

@@ -1,6 +1,7 @@
 package dev.graft.tensor;
 
 import dev.graft.tensor.backend.Backends;
+import dev.graft.tensor.op.AttentionOp;
 import dev.graft.tensor.op.BinaryFn;
 import dev.graft.tensor.op.ConvOp;
 import dev.graft.tensor.op.ConvParams;
@@ -8,7 +9,9 @@ import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.IndexOp;
 import dev.graft.tensor.op.LayoutOp;
+import dev.graft.tensor.op.LossOp;
 import dev.graft.tensor.op.MatMul;
+import dev.graft.tensor.op.NormOp;
 import dev.graft.tensor.op.PoolOp;
 import dev.graft.tensor.op.PoolParams;
 import dev.graft.tensor.op.ReduceFn;
@@ -484,6 +487,16 @@ public final class Tensor implements AutoCloseable {
         return Dispatcher.one(new ElementwiseOp.Where(), this, x, y);
     }
 
+    /**
+     * Each element set to 0 with probability {@code p}, else divided by 1 − p; by the context's random numbers.
+     *
+     * @param p from 0 to below 1
+     */
+    public Tensor dropout(double p) {
+        RandomStream r = Context.current().random();
+        return Dispatcher.one(new ElementwiseOp.Dropout(p, r.seed(), r.next()), this);
+    }
+
     /** The same values as another dtype; this tensor itself when it has that dtype. */
     public Tensor cast(DType to) {
         return to == dtype() ? this : Dispatcher.one(new ElementwiseOp.Cast(to), this);
@@ -678,6 +691,31 @@ public final class Tensor implements AutoCloseable {
 
     public Tensor resize2d(ResizeOp.Mode mode, int outH, int outW, boolean alignCorners) {
         return Dispatcher.one(new ResizeOp.Resize2d(mode, outH, outW, alignCorners), this);
+    }
+
+    /** Group norm of this [N, ..., C] with scale and shift [C]; see {@link NormOp.GroupNorm}. */
+    public Tensor groupNorm(int groups, Tensor scale, Tensor shift, double eps) {
+        return Dispatcher.one(new NormOp.GroupNorm(groups, eps), this, scale, shift);
+    }
+
+    /**
+     * Loss of each row of these logits [N, C] with class indices [N]; rows whose target is {@code ignoreIndex} have 0. See
+     * {@link LossOp.CrossEntropy}.
+     */
+    public Tensor crossEntropy(Tensor target, double labelSmoothing, long ignoreIndex) {
+        return Dispatcher.one(new LossOp.CrossEntropy(labelSmoothing, ignoreIndex), this, target);
+    }
+
+    /**
+     * Scaled dot-product attention of these queries [B, T, H, D] over keys and values [B, S, H, D], scale 1/sqrt(D); see
+     * {@link AttentionOp.Attention}.
+     *
+     * @param mask   bool [B, S], which keys may be attended; null for all
+     * @param causal whether a query attends no key after its own place, counted from the end
+     */
+    public Tensor attention(Tensor keys, Tensor values, Tensor mask, boolean causal) {
+        AttentionOp op = new AttentionOp.Attention(1 / Math.sqrt(dim(-1)), causal);
+        return mask == null ? Dispatcher.one(op, this, keys, values) : Dispatcher.one(op, this, keys, values, mask);
     }
 
     /** Element type, shape and, for small tensors, the values. */

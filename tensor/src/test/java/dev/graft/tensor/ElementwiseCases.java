@@ -39,6 +39,7 @@ final class ElementwiseCases {
         }
         where(all);
         cast(all);
+        dropout(all);
         create(all);
     }
 
@@ -183,6 +184,16 @@ final class ElementwiseCases {
             all.add(Case.of(new ElementwiseOp.Cast(to), 1e-8,
                     floats(cycle(0, -0.0, NAN, INF, -INF, 1e-30, 65504, -70000, 6e-8), 19)).isSpecial());
         }
+    }
+
+    private static void dropout(List<Case> all) {
+        for (int[] s : SHAPES) {
+            all.add(Case.of(new ElementwiseOp.Dropout(0.3, 42, 7), 2e-7, floats(uniform(-1, 1), s)).smooth());
+        }
+        all.add(Case.of(new ElementwiseOp.Dropout(0, -1, 1L << 40), 0, floats(uniform(-1, 1), 9)).smooth());
+        all.add(Case.of(new ElementwiseOp.Dropout(0.9, 1L << 33, 3), 2e-7, floats(uniform(-1, 1), LARGE)).isLarge());
+        all.add(Case.of(new ElementwiseOp.Dropout(0.5, 3, 3), 2e-7, floats(cycle(0.0, -0.0, NAN, INF, -INF, 1, -1), 41))
+                .isSpecial());
     }
 
     private static void create(List<Case> all) {

@@ -25,9 +25,14 @@ public final class OpCatalog {
      * Elements of one input.
      *
      * @param dtype  null for the floating-point type that the caller asks for
+     * @param wide   whether the open type is float32 where the caller asks for float16 or bfloat16
      * @param values draws the elements
      */
-    public record Input(DType dtype, Shape shape, Values values) {}
+    public record Input(DType dtype, boolean wide, Shape shape, Values values) {
+        DType type(DType asked) {
+            return dtype != null ? dtype : wide && asked != DType.F64 ? DType.F32 : asked;
+        }
+    }
 
     /** Draws {@code count} elements; {@code earlier} are the elements of the inputs in front. */
     @FunctionalInterface
@@ -118,8 +123,7 @@ public final class OpCatalog {
             Input spec = c.inputs.get(i);
             double[] values = spec.values.make(random.split(), Math.toIntExact(spec.shape.size()), earlier);
             earlier.add(values);
-            in[i] = Tensor.from(spec.dtype == null ? dtype : spec.dtype,
-                    array(spec.dtype == null ? dtype : spec.dtype, values), spec.shape);
+            in[i] = Tensor.from(spec.type(dtype), array(spec.type(dtype), values), spec.shape);
         }
         return in;
     }
@@ -158,6 +162,9 @@ public final class OpCatalog {
         List<Case> all = new ArrayList<>();
         ElementwiseCases.addTo(all);
         ReduceCases.addTo(all);
+        NormCases.addTo(all);
+        LossCases.addTo(all);
+        AttentionCases.addTo(all);
         LayoutCases.addTo(all);
         ProductCases.addTo(all);
         ImageCases.addTo(all);
@@ -173,7 +180,7 @@ public final class OpCatalog {
     private static String inputs(Case c) {
         StringJoiner s = new StringJoiner(", ", " (", ")" + (c.special ? " special" : ""));
         for (Input i : c.inputs) {
-            s.add((i.dtype == null ? "float" : i.dtype.toString()) + i.shape);
+            s.add((i.dtype == null ? i.wide ? "wide float" : "float" : i.dtype.toString()) + i.shape);
         }
         return s.toString();
     }
@@ -195,11 +202,16 @@ public final class OpCatalog {
     // ------------------------------------------------------------------ how inputs are drawn
 
     static Input floats(Values values, int... dims) {
-        return new Input(null, Shape.of(dims), values);
+        return new Input(null, false, Shape.of(dims), values);
+    }
+
+    /** float64 where that is asked for, else float32. */
+    static Input wide(Values values, int... dims) {
+        return new Input(null, true, Shape.of(dims), values);
     }
 
     static Input of(DType dtype, Values values, int... dims) {
-        return new Input(dtype, Shape.of(dims), values);
+        return new Input(dtype, false, Shape.of(dims), values);
     }
 
     /** Evenly distributed from {@code low} to {@code high}. */

@@ -2,12 +2,14 @@ package dev.graft.tensor.cpu;
 
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.backend.HostBackend;
+import dev.graft.tensor.op.AttentionOp;
 import dev.graft.tensor.op.ConvOp;
 import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.IndexOp;
 import dev.graft.tensor.op.LayoutOp;
+import dev.graft.tensor.op.LossOp;
 import dev.graft.tensor.op.MatMul;
 import dev.graft.tensor.op.NormOp;
 import dev.graft.tensor.op.Op;
@@ -87,6 +89,8 @@ public final class CpuBackend extends HostBackend {
             case ConvOp c -> products.conv(c, in[0], in[1], out[0]);
             case PoolOp p -> pool.run(p, in, out);
             case NormOp n -> norm.run(n, in, out);
+            case LossOp l -> false;
+            case AttentionOp a -> false;
             case ResizeOp r -> pool.resize(r, in[0], out[0]);
             case CreateOp c -> CpuCreate.run(c, out[0]);
         };

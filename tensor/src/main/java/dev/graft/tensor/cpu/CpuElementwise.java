@@ -2,6 +2,7 @@ package dev.graft.tensor.cpu;
 
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.ElementwiseOp;
 
 /** {@link ElementwiseOp} on float32, and casts between float32 and the other dtypes. */
@@ -16,6 +17,9 @@ final class CpuElementwise {
     boolean run(ElementwiseOp op, Tensor[] in, Tensor out) {
         if (op instanceof ElementwiseOp.Cast) {
             return Casts.run(in[0], out);
+        }
+        if (op instanceof ElementwiseOp.Dropout d) {
+            return dropout(d, in, out);
         }
         if (!F32.all(op instanceof ElementwiseOp.Where ? in[1] : in[0])) {
             return false;
@@ -57,6 +61,23 @@ final class CpuElementwise {
             case ElementwiseOp.Cast c -> {
                 return false; // handled above
             }
+            case ElementwiseOp.Dropout d -> {
+                return false; // handled above
+            }
+        }
+        return true;
+    }
+
+    private boolean dropout(ElementwiseOp.Dropout op, Tensor[] in, Tensor out) {
+        if (!Widened.fits(out)) {
+            return false;
+        }
+        CreateOp.Random factors = op.factors(out.spec(), out.device());
+        try (Widened w = new Widened(in, new Tensor[] {out})) {
+            F32 x = w.in(0);
+            F32 y = w.out(0);
+            kernels.dropout(factors, x.array(), x.at(), y.array(), y.at(), y.size());
+            w.store();
         }
         return true;
     }

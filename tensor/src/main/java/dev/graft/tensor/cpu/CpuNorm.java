@@ -15,7 +15,9 @@ final class CpuNorm {
 
     /** False when this is for the reference backend. */
     boolean run(NormOp op, Tensor[] in, Tensor[] out) {
-        if (!Widened.fits(in[0]) || in[0].size() == 0) {
+        if (!Widened.fits(in[0]) || in[0].size() == 0 || op instanceof NormOp.GroupNorm
+                || op instanceof NormOp.GroupNormBackward || op instanceof NormOp.BatchNormActivation
+                || op instanceof NormOp.BatchNormActivationBackward) {
             return false;
         }
         int c = in[0].dim(-1);
@@ -30,6 +32,10 @@ final class CpuNorm {
                         w.out(1), w.out(2), rows, c);
                 case NormOp.LayerNormBackward l -> layer.backward(w.in(0), w.in(1), w.in(2), w.in(3), w.in(4), w.out(0),
                         w.out(1), w.out(2), rows, c);
+                case NormOp.GroupNorm g -> { }
+                case NormOp.GroupNormBackward g -> { }
+                case NormOp.BatchNormActivation g -> { }
+                case NormOp.BatchNormActivationBackward g -> { }
             }
             w.store();
         }

@@ -1,13 +1,16 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.Philox;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.op.BinaryFn;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.UnaryFn;
 
 /** Elementwise kernels on float32 arrays: {@link ElementLoops} with shapes and threads. Offsets are in elements. */
 final class Elementwise {
     /** Shorter rows than this are repeated into longer ones before they meet the rows of the other operand. */
     private static final int TILE = 512;
+    private static final int RANDOM_CHUNK = 4096;
 
     private final ElementLoops loops;
 
@@ -159,6 +162,14 @@ final class Elementwise {
             int b = Float.floatToRawIntBits(y[yo + i * sy]);
             z[zo + i] = Float.intBitsToFloat(a & all | b & ~all);
         }
+    }
+
+    /** y = x times random factors, which are made where y will be; y must not be x. */
+    void dropout(CreateOp.Random factors, float[] x, int xo, float[] y, int yo, int n) {
+        WorkerPool.shared().ranges(n, RANDOM_CHUNK, (i, j) -> {
+            Philox.fill(factors, i, y, yo + i, j - i);
+            loops.binary(BinaryFn.MUL, x, xo + i, y, yo + i, y, yo + i, j - i);
+        });
     }
 
     /** y = a * y + b * x. */

@@ -1,6 +1,7 @@
 package dev.graft.tensor.op;
 
 import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.TensorSpec;
 import java.util.Locale;
@@ -110,6 +111,31 @@ public sealed interface ElementwiseOp extends PrimitiveOp {
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 1);
             return Check.out(to, in[0].shape());
+        }
+    }
+
+    /**
+     * y = x · (keep ? 1/(1 − p) : 0), where element i is kept when element i of {@link CreateOp.Random} with {@link
+     * CreateOp.Distribution#BERNOULLI}, probability 1 − p and these seed and stream is not 0 (Srivastava et al. 2014). No
+     * mask is stored: the gradient is the same op on dy. Input: x; p from 0 to below 1.
+     */
+    record Dropout(double p, long seed, long stream) implements ElementwiseOp {
+        @Override
+        public String name() {
+            return "dropout";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 1);
+            Check.floats(in[0], "input");
+            Check.that(p >= 0 && p < 1, () -> "probability " + p + " is not from 0 to below 1");
+            return Check.out(in[0]);
+        }
+
+        /** The factors of elements of {@code spec}: 0 or 1/(1 − p). */
+        public CreateOp.Random factors(TensorSpec spec, Device device) {
+            return new CreateOp.Random(spec, CreateOp.Distribution.BERNOULLI, 1 - p, 1 / (1 - p), seed, stream, device);
         }
     }
 

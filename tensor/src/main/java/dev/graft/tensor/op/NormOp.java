@@ -22,6 +22,7 @@ public sealed interface NormOp extends PrimitiveOp {
 
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 3);
             TensorSpec c = affine(in);
             Check.that(in[0].shape().size() > 0, () -> "input " + in[0].shape() + " is empty: no statistics can be taken");
             return Check.out(in[0], c, c);
@@ -55,6 +56,7 @@ public sealed interface NormOp extends PrimitiveOp {
 
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 3);
             affine(in);
             Check.that(in[0].dim(-1) > 0, () -> "input " + in[0].shape() + " has an empty last axis");
             TensorSpec rows = new TensorSpec(in[1].dtype(), in[0].shape().without(-1));
@@ -77,6 +79,93 @@ public sealed interface NormOp extends PrimitiveOp {
         }
     }
 
+    /**
+     * y = activation(batch norm(x) [+ residual]) in training mode. Inputs: x [..., C], gamma [C], beta [C], and residual as x
+     * if any; outputs: y, mean [C], invstd [C] as {@link BatchNorm} gives them.
+     */
+    record BatchNormActivation(double eps, FusedOp.Activation activation) implements NormOp {
+        @Override
+        public String name() {
+            return "batch_norm_activation";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.that(in.length == 3 || in.length == 4, () -> "takes 3 or 4 inputs, got " + in.length);
+            TensorSpec c = affine(in);
+            Check.that(in[0].shape().size() > 0, () -> "input " + in[0].shape() + " is empty: no statistics can be taken");
+            if (in.length == 4) {
+                Check.shape(in[3], in[0].shape(), "residual");
+                Check.sameType(in[0], in[3]);
+            }
+            return Check.out(in[0], c, c);
+        }
+    }
+
+    /**
+     * eps: that of the forward op. Inputs: dy, x, y [..., C], gamma, mean, invstd [C]; outputs: dx, dgamma [C], dbeta [C],
+     * and dresidual, as x, if the forward op had a residual. y, the forward op's output, tells where the activation passed.
+     */
+    record BatchNormActivationBackward(double eps, FusedOp.Activation activation, boolean residual) implements NormOp {
+        @Override
+        public String name() {
+            return "batch_norm_activation_backward";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 6);
+            Check.shape(in[2], in[1].shape(), "saved output");
+            Check.sameType(in[1], in[2]);
+            saved(new TensorSpec[] {in[0], in[1], in[3], in[4], in[5]}, Shape.of(in[1].dim(-1)));
+            return residual ? Check.out(in[1], in[3], in[3], in[1]) : Check.out(in[1], in[3], in[3]);
+        }
+    }
+
+    /**
+     * As {@link BatchNorm}, but over each image's pixels and the C/groups channels of a group (Wu and He 2018,
+     * arXiv:1803.08494). Inputs: x [N, ..., C], gamma [C], beta [C]; outputs: y, mean [N, groups], rstd [N, groups].
+     */
+    record GroupNorm(int groups, double eps) implements NormOp {
+        @Override
+        public String name() {
+            return "group_norm";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 3);
+            affine(in);
+            check(groups, in[0]);
+            TensorSpec statistics = new TensorSpec(in[1].dtype(), Shape.of(in[0].dim(0), groups));
+            return Check.out(in[0], statistics, statistics);
+        }
+
+        private static void check(int groups, TensorSpec x) {
+            Check.that(x.rank() >= 2, () -> "input has shape " + x.shape() + ", [N, ..., C] is needed");
+            Check.that(groups > 0 && x.dim(-1) % groups == 0,
+                    () -> x.dim(-1) + " channels of input " + x.shape() + " cannot be split into " + groups + " groups");
+            Check.that(x.shape().size() > 0 || x.dim(0) == 0,
+                    () -> "input " + x.shape() + " is empty: no statistics can be taken");
+        }
+    }
+
+    /** As in the forward op. Inputs: dy, x [N, ..., C], gamma [C], mean, rstd [N, groups]; outputs: dx, dgamma, dbeta [C]. */
+    record GroupNormBackward(int groups, double eps) implements NormOp {
+        @Override
+        public String name() {
+            return "group_norm_backward";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 5);
+            GroupNorm.check(groups, in[1]);
+            saved(in, Shape.of(in[1].dim(0), groups));
+            return Check.out(in[1], in[2], in[2]);
+        }
+    }
+
     private static void saved(TensorSpec[] in, Shape statistics) {
         Check.floats(in[1], "input");
         Check.shape(in[0], in[1].shape(), "gradient");
@@ -90,7 +179,6 @@ public sealed interface NormOp extends PrimitiveOp {
     }
 
     private static TensorSpec affine(TensorSpec[] in) {
-        Check.arity(in, 3);
         Check.floats(in[0], "input");
         Check.that(in[0].rank() > 0, "needs a channel axis, got a scalar");
         Shape c = Shape.of(in[0].dim(-1));

@@ -3,12 +3,14 @@ package dev.graft.tensor.reference;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.backend.HostBackend;
+import dev.graft.tensor.op.AttentionOp;
 import dev.graft.tensor.op.ConvOp;
 import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.IndexOp;
 import dev.graft.tensor.op.LayoutOp;
+import dev.graft.tensor.op.LossOp;
 import dev.graft.tensor.op.MatMul;
 import dev.graft.tensor.op.NormOp;
 import dev.graft.tensor.op.Op;
@@ -46,6 +48,8 @@ public final class ReferenceBackend extends HostBackend {
             case ConvOp c -> ReferenceConv.run(c, in[0], in[1], out[0]);
             case PoolOp p -> ReferencePool.run(p, in, out);
             case NormOp n -> ReferenceNorm.run(n, in, out);
+            case LossOp l -> ReferenceLoss.run(l, in, out);
+            case AttentionOp a -> ReferenceAttention.run(a, in, out);
             case ResizeOp r -> ReferenceResize.run(r, in[0], out[0]);
             case CreateOp c -> ReferenceCreate.run(c, out[0]);
         }

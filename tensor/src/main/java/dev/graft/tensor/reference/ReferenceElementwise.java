@@ -1,8 +1,12 @@
 package dev.graft.tensor.reference;
 
+import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Philox;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.TensorSpec;
 import dev.graft.tensor.op.BinaryFn;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.UnaryFn;
 
@@ -18,6 +22,7 @@ final class ReferenceElementwise {
             case ElementwiseOp.BinaryScalar b -> binaryScalar(b.fn(), in[0], b.value(), out);
             case ElementwiseOp.Where w -> where(in[0], in[1], in[2], out);
             case ElementwiseOp.Cast c -> cast(in[0], out);
+            case ElementwiseOp.Dropout d -> dropout(d, in[0], out);
         }
     }
 
@@ -151,6 +156,19 @@ final class ReferenceElementwise {
         }
         Elements.move(x, from[1], out, to[1]);
         Elements.move(y, from[0], out, to[0]);
+    }
+
+    /** The factors are float32 but for float64, as the mask would be. */
+    private static void dropout(ElementwiseOp.Dropout op, Tensor x, Tensor out) {
+        double[] v = Elements.doubles(x);
+        DType type = x.dtype() == DType.F64 ? DType.F64 : DType.F32;
+        CreateOp.Random factors = op.factors(new TensorSpec(type, x.shape()), x.device());
+        double[] m = new double[v.length];
+        Philox.fill(factors, 0, m, 0, v.length);
+        for (int i = 0; i < v.length; i++) {
+            v[i] *= type == DType.F64 ? m[i] : (float) m[i];
+        }
+        Elements.store(v, out);
     }
 
     private static void cast(Tensor x, Tensor out) {
