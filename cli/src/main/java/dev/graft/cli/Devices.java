@@ -29,7 +29,7 @@ enum Devices {
             case CUDA -> {
                 String problem = gpu();
                 if (problem != null) {
-                    throw new NotThere(problem);
+                    throw new NotThere(problem + "; 'graft doctor' tells more, and --device cpu works everywhere");
                 }
                 throw new NotThere("device cuda: this command computes on the CPU only; use --device cpu");
             }

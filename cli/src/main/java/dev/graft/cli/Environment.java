@@ -13,6 +13,11 @@ final class Environment {
     private Environment() {}
 
     static Table table() {
+        return Table.of("Machine and program", rows());
+    }
+
+    /** Names and values, in the order to show them. */
+    static Map<String, String> rows() {
         Map<String, String> rows = new LinkedHashMap<>();
         String version = Main.class.getPackage().getImplementationVersion();
         rows.put("Graft", version == null ? "development build" : version);
@@ -22,7 +27,7 @@ final class Environment {
         rows.put("Processor", processor() + ", " + Runtime.getRuntime().availableProcessors() + " cores for this process");
         rows.put("Backend", CpuFeatures.describe());
         rows.put("Heap limit", Runtime.getRuntime().maxMemory() / (1 << 20) + " MiB");
-        return Table.of("Machine and program", rows);
+        return rows;
     }
 
     /** The model name where the system tells it in a file. */

@@ -17,7 +17,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {Demo.class, Finetune.class, Predict.class, Inspect.class, Models.class, Verify.class, Pretrain.class},
+        subcommands = {Demo.class, Finetune.class, Predict.class, Inspect.class, Models.class, Verify.class, Pretrain.class,
+            Doctor.class},
         footerHeading = "%nMore about one command: graft COMMAND --help%n")
 public final class Main implements Callable<Integer> {
     @Spec

@@ -2,6 +2,7 @@ package dev.graft.kernels;
 
 import dev.graft.kernels.driver.CudaException;
 import dev.graft.kernels.driver.Driver;
+import dev.graft.kernels.load.Doctor;
 import dev.graft.kernels.load.LibraryReport;
 import dev.graft.kernels.load.NativeLoader;
 import dev.graft.tensor.Device;
@@ -14,6 +15,11 @@ public final class CudaProvider implements BackendProvider {
     @Override
     public Device.Kind kind() {
         return Device.Kind.CUDA;
+    }
+
+    @Override
+    public String diagnosis() {
+        return Doctor.diagnose();
     }
 
     @Override

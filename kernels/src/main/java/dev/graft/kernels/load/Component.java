@@ -34,8 +34,8 @@ public enum Component {
                     + (cudaMajor == 12 ? "nvidia-cublas-cu12" : "nvidia-cublas") + hint();
             case NVRTC -> "install the CUDA " + cudaMajor + " toolkit or the Python package "
                     + (cudaMajor == 12 ? "nvidia-cuda-nvrtc-cu12" : "nvidia-cuda-nvrtc") + hint();
-            case CUDNN -> "install cuDNN 9 for CUDA " + cudaMajor + ", for example the Python package nvidia-cudnn-cu" + cudaMajor
-                    + hint();
+            case CUDNN -> "install cuDNN 9 for CUDA " + cudaMajor + ", for example the Python package nvidia-cudnn-cu"
+                    + cudaMajor + hint();
         };
     }
 

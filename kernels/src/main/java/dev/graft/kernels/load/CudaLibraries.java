@@ -78,7 +78,8 @@ final class CudaLibraries {
     }
 
     /**
-     * Chooses by, in this order: the most libraries from the folders that the user named, the most libraries, the newest CUDA.
+     * Chooses by, in this order: the most libraries from the folders that the user named, the most libraries, the
+     * newest CUDA.
      *
      * @param driverVersion what cuDriverGetVersion says, such as 12040, or 0 when it is not known
      * @param major         the value of {@link #MAJOR} or null
@@ -138,8 +139,8 @@ final class CudaLibraries {
 
     /** The CUDA that a cuDNN was built for: the major version of the cuBLAS that it or one of its parts needs. */
     static OptionalInt cudaOf(Path cudnn, int major) {
-        List<String> parts = major == 9 ? List.of("libcudnn_ops", "libcudnn_engines_precompiled", "libcudnn_cnn", "libcudnn_adv")
-                : List.of("libcudnn_ops_infer", "libcudnn_cnn_infer", "libcudnn_adv_infer");
+        List<String> parts = major == 8 ? List.of("libcudnn_ops_infer", "libcudnn_cnn_infer", "libcudnn_adv_infer")
+                : List.of("libcudnn_ops", "libcudnn_engines_precompiled", "libcudnn_cnn", "libcudnn_adv");
         List<Path> files = new ArrayList<>(List.of(cudnn));
         parts.forEach(p -> files.add(cudnn.resolveSibling(p + ".so." + major)));
         for (Path file : files) {
@@ -148,7 +149,7 @@ final class CudaLibraries {
                 return cuda;
             }
         }
-        return OptionalInt.empty();
+        return major == 8 ? OptionalInt.of(12) : OptionalInt.empty();       // cuDNN 8 was never made for CUDA 13
     }
 
     private static OptionalInt cudaNeeded(Path file) {
@@ -161,45 +162,35 @@ final class CudaLibraries {
         }
     }
 
-    /** Why {@code c} is missing for {@code major}, 0 when the driver allows none. */
-    private String reason(Component c, int major, int driverVersion, Map<Integer, Map<Component, Library>> sets,
+    /** Why {@code c} is missing for {@code chosen}, 0 when the driver allows none. */
+    private String reason(Component c, int chosen, int driverVersion, Map<Integer, Map<Component, Library>> sets,
             List<Cudnn> cudnns) {
-        for (int newer : sets.keySet()) {
-            Library other = sets.get(newer).get(c);
-            if (other != null && newer > major && driverVersion != 0 && newer > driverVersion / 1000) {
-                return c.title() + " was found for CUDA " + newer + " only (" + other.path() + "), and the driver supports CUDA "
-                        + version(driverVersion) + " at most: update NVIDIA's driver to " + driverFor(newer)
-                        + (major == 0 ? "" : ", or " + c.remedy(major));
-            }
-        }
-        int wanted = major == 0 ? CUDA_MAJORS.getFirst() : major;
-        String file = c == Component.CUDNN ? c.soname(CUDNN_MAJORS.getFirst()) : c.soname(wanted);
-        for (int other : sets.keySet()) {
-            Library there = sets.get(other).get(c);
+        for (int major : sets.keySet()) {
+            Library there = sets.get(major).get(c);
             if (there != null) {
-                return mixed(c, there, other, wanted);
+                return driverVersion != 0 && major > driverVersion / 1000 ? tooNew(there, major, driverVersion)
+                        : mixed(there, major, chosen);
             }
         }
+        int wanted = chosen == 0 ? CUDA_MAJORS.getFirst() : chosen;
         if (c == Component.CUDNN && !cudnns.isEmpty()) {
-            Cudnn there = cudnns.getFirst();
-            return mixed(c, there.library, there.cudaMajor.orElse(0), wanted);
+            return mixed(cudnns.getFirst().library, cudnns.getFirst().cudaMajor.orElseThrow(), wanted);
         }
-        String broken = refused(file);
-        if (broken != null) {
-            return broken + ": " + c.remedy(wanted);
-        }
-        return c.title() + " for CUDA " + wanted + " (" + file + ") is in none of the " + path.folders().size()
-                + " folders searched: " + c.remedy(wanted);
+        String file = c.soname(c == Component.CUDNN ? CUDNN_MAJORS.getFirst() : wanted);
+        return (refused.containsKey(file) ? refused.get(file) : c.title() + " for CUDA " + wanted + " (" + file
+                + ") is in none of the " + path.folders().size() + " folders searched") + ": " + c.remedy(wanted);
     }
 
-    private static String mixed(Component c, Library there, int its, int wanted) {
-        return c.title() + " in " + there.path() + " is for CUDA " + its + " and the other libraries are for CUDA " + wanted
-                + ", which do not work together: " + c.remedy(wanted);
+    private static String tooNew(Library there, int major, int driverVersion) {
+        int runs = driverVersion / 1000;
+        return there.component().title() + " was found for CUDA " + major + " only (" + there.path()
+                + "), and the driver supports CUDA " + Versions.cuda(driverVersion) + " at most: update NVIDIA's driver to "
+                + driverFor(major) + (CUDA_MAJORS.contains(runs) ? ", or " + there.component().remedy(runs) : "");
     }
 
-    /** 12040 is 12.4. */
-    static String version(int number) {
-        return number / 1000 + "." + number % 1000 / 10;
+    private static String mixed(Library there, int its, int wanted) {
+        return there.component().title() + " in " + there.path() + " is for CUDA " + its
+                + " and the other libraries are for CUDA " + wanted + ", and the two do not work together: " + there.component().remedy(wanted);
     }
 
     /** The first Linux driver of a major version of CUDA. */

@@ -16,8 +16,9 @@ import java.util.OptionalLong;
 
 /**
  * The dynamic section of an ELF shared object for x86-64 (System V ABI, chapters 4 and 5; Linux Standard Base for symbol
- * versions): what it needs, and where its tables lie. Works from the program headers, as the dynamic linker does, never from
- * the section headers. Every offset of the file is checked and every count bounded: a hostile file is refused in one sentence.
+ * versions): what it needs, and where its tables lie. Works from the program headers, as the dynamic linker does, never
+ * from the section headers. Every offset of the file is checked and every count bounded: a hostile file is refused in
+ * one sentence.
  */
 final class ElfDynamic {
     static final long NEEDED = 1;
@@ -105,7 +106,8 @@ final class ElfDynamic {
     static List<String> needed(Path file) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ); Arena arena = Arena.ofConfined()) {
             // Mapping costs addresses only; nothing but the headers is ever read.
-            return new ElfDynamic(file.toString(), channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena)).needed();
+            MemorySegment mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+            return new ElfDynamic(file.toString(), mapped).needed();
         }
     }
 

@@ -10,9 +10,9 @@ import java.util.Set;
 
 /**
  * Rewrites what a shared library needs: a library that was linked with {@code libcublas.so.12} then loads with
- * {@code libcublas.so.13}. Names are changed in place, so a new one may not be longer. The versions of the symbols that are
- * wanted from a renamed library are let go: the requirement becomes weak and the symbols bind to any version, so that a library
- * which numbers its versions otherwise, or has none, still links. Its search path becomes its own folder.
+ * {@code libcublas.so.13}. Names are changed in place, so a new one may not be longer. The versions of the symbols that
+ * are wanted from a renamed library are let go: the requirement becomes weak and the symbols bind to any version, so
+ * that a library which numbers its versions otherwise, or has none, still links. Its search path becomes its own folder.
  */
 final class ElfRetarget {
     private static final int WEAK = 2;
@@ -36,7 +36,8 @@ final class ElfRetarget {
     }
 
     /**
-     * Changes {@code image} in place and returns it: every library it needs that is a key of {@code renames} becomes the value.
+     * Changes {@code image} in place and returns it: every library it needs that is a key of {@code renames} becomes
+     * the value.
      *
      * @throws dev.graft.tensor.GraftException when it is no shared library for x86-64, or damaged
      */
@@ -106,7 +107,10 @@ final class ElfRetarget {
         }
     }
 
-    /** No header tells the number of dynamic symbols: it is that of the old hash table, or the end of the GNU one's last chain. */
+    /**
+     * No header tells the number of dynamic symbols: it is that of the old hash table, or the end of the GNU one's last
+     * chain.
+     */
     private long symbols() {
         var old = elf.find(ElfDynamic.HASH);
         if (old.isPresent()) {

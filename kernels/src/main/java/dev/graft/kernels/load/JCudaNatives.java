@@ -11,14 +11,14 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * JCuda's own native libraries, made for CUDA 12.0 and cuDNN 8, fitted to what is installed and loaded by the classes that need
- * them.
+ * JCuda's own native libraries, made for CUDA 12.0 and cuDNN 8, fitted to what is installed and loaded by the classes
+ * that need them.
  *
  * <p>Every JCuda class loads its library in its static initialiser: it asks the Java library path, and otherwise takes
- * {@code lib<name>.so} from the folder that property {@code java.io.tmpdir} names, which it fills from its jar only if there is
- * no such file. So the fitted file is put under that name into a fresh folder that only this user may enter, and the property
- * points there while the class initialises. The JDK itself reads that property once, when it starts. A class that failed once
- * stays failed, so nothing else may touch these classes before.
+ * {@code lib<name>.so} from the folder that property {@code java.io.tmpdir} names, which it fills from its jar only if
+ * there is no such file. So the fitted file is put under that name into a fresh folder that only this user may enter,
+ * and the property points there while the class initialises. The JDK itself reads that property once, when it starts. A
+ * class that failed once stays failed, so nothing else may touch these classes before.
  */
 final class JCudaNatives implements AutoCloseable {
     private static final String PLATFORM = "-linux-x86_64.so";
@@ -57,8 +57,8 @@ final class JCudaNatives implements AutoCloseable {
             folder = Files.createTempDirectory("graft-native-",
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
         } catch (IOException | UnsupportedOperationException e) {
-            throw new GraftException("no private folder can be made in " + System.getProperty(TEMPORARY) + " (" + e.getMessage()
-                    + "): name another by -Djava.io.tmpdir", e);
+            throw new GraftException("no private folder can be made in " + System.getProperty(TEMPORARY) + " ("
+                    + e.getMessage() + "): name another by -Djava.io.tmpdir", e);
         }
     }
 
@@ -96,7 +96,7 @@ final class JCudaNatives implements AutoCloseable {
     private static byte[] resource(String name) {
         try (InputStream in = JCudaNatives.class.getClassLoader().getResourceAsStream(name)) {
             if (in == null) {
-                throw new GraftException(name + " is not on the class path: add the jar of JCuda's natives for linux-x86_64");
+                throw new GraftException(name + " is not on the class path: add JCuda's jar of natives for linux-x86_64");
             }
             return in.readAllBytes();
         } catch (IOException e) {

@@ -15,7 +15,8 @@ import java.util.stream.Collectors;
  * @param found         the libraries on this machine, also those which then could not be loaded
  * @param missing       why a component cannot be used: a clause that names the cause and the fix
  */
-public record LibraryReport(int driverVersion, int cudaMajor, Map<Component, Library> found, Map<Component, String> missing) {
+public record LibraryReport(int driverVersion, int cudaMajor, Map<Component, Library> found,
+        Map<Component, String> missing) {
     private static final List<Component> NEEDED = List.of(Component.DRIVER, Component.CUBLAS, Component.NVRTC);
 
     public LibraryReport {
@@ -56,7 +57,7 @@ public record LibraryReport(int driverVersion, int cudaMajor, Map<Component, Lib
     String summary() {
         String libraries = found.values().stream().filter(l -> has(l.component())).map(Library::toString)
                 .collect(Collectors.joining(", "));
-        return "CUDA " + cudaMajor + " with a driver for CUDA " + CudaLibraries.version(driverVersion) + ": " + libraries
+        return "CUDA " + cudaMajor + " with a driver for CUDA " + Versions.cuda(driverVersion) + ": " + libraries
                 + missing.values().stream().map(m -> "; " + m).collect(Collectors.joining());
     }
 }

@@ -12,9 +12,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Loads the driver, cuBLAS, NVRTC and cuDNN, then JCuda's classes for them. Properties: {@code graft.cuda.path} (folders that
- * are searched first, for the driver too), {@code graft.cuda.path.only=true} (and no others), {@code graft.cuda.major} (12 or
- * 13). What was chosen is logged once, at DEBUG: a command line that talks of it says it in its own words.
+ * Loads the driver, cuBLAS, NVRTC and cuDNN, then JCuda's classes for them. Properties: {@code graft.cuda.path}
+ * (folders that are searched first, for the driver too), {@code graft.cuda.path.only=true} (and no others), {@code
+ * graft.cuda.major} (12 or 13). What was chosen is logged once, at DEBUG: a command line that talks of it says it in
+ * its own words.
  */
 public final class NativeLoader {
     private static final System.Logger LOG = System.getLogger(NativeLoader.class.getName());
@@ -50,7 +51,8 @@ public final class NativeLoader {
         } catch (GraftException e) {
             missing.put(Component.DRIVER, e.getMessage());
         } catch (IllegalCallerException e) {
-            missing.put(Component.DRIVER, "this Java may not call native code: start it with --enable-native-access=ALL-UNNAMED");
+            missing.put(Component.DRIVER, "this Java may not call native code: start it with"
+                    + " --enable-native-access=ALL-UNNAMED");
         } catch (RuntimeException | LinkageError e) {
             missing.put(Component.DRIVER, "loading CUDA's libraries failed (" + e + "): please report it");
         }
@@ -81,7 +83,9 @@ public final class NativeLoader {
         }
     }
 
-    /** The driver of the folders that the user named, else what the dynamic linker finds, else that of all other folders. */
+    /**
+     * The driver of the folders that the user named, else what the dynamic linker finds, else that of all other folders.
+     */
     private SharedObject openDriver() {
         String soname = Component.DRIVER.soname(1);
         List<Path> files = libraries.files(soname);
@@ -92,7 +96,8 @@ public final class NativeLoader {
         if (!libraries.path().only()) {
             try {
                 SharedObject driver = SharedObject.open(soname);
-                found.put(Component.DRIVER, new Library(Component.DRIVER, 1, SharedObject.mapped(soname).orElse(Path.of(soname))));
+                Path file = SharedObject.mapped(soname).orElse(Path.of(soname));
+                found.put(Component.DRIVER, new Library(Component.DRIVER, 1, file));
                 return driver;
             } catch (GraftException e) {
                 LOG.log(Level.DEBUG, e.getMessage());
@@ -125,8 +130,8 @@ public final class NativeLoader {
     }
 
     private String fix(Component c) {
-        return System.getenv("LD_BIND_NOW") != null ? ": unset LD_BIND_NOW, with which the dynamic linker wants functions that"
-                + " are never called" : ": " + c.remedy(cudaMajor);
+        return System.getenv("LD_BIND_NOW") == null ? ": " + c.remedy(cudaMajor)
+                : ": unset LD_BIND_NOW, with which the dynamic linker wants functions that are never called";
     }
 
     /** Opens a library after those that it looks for by name only. */
@@ -134,7 +139,8 @@ public final class NativeLoader {
         switch (library.component()) {
             case CUBLAS -> openLt(library);
             // NVRTC asks for its builtins by their bare name, which no folder of a Python package is searched for.
-            case NVRTC -> beside(library.path(), "libnvrtc-builtins.so." + library.major() + "*").forEach(SharedObject::open);
+            case NVRTC -> beside(library.path(), "libnvrtc-builtins.so." + library.major() + "*")
+                    .forEach(SharedObject::open);
             // A part of cuDNN 9 that does not load ends the process at the first call; here it gives a reason.
             case CUDNN -> beside(library.path(), "libcudnn_{graph,ops}.so." + library.major()).forEach(SharedObject::open);
             case DRIVER -> { }

@@ -27,11 +27,11 @@ final class SearchPath {
     /** Environment variable of the same meaning as the property. */
     static final String VARIABLE = "GRAFT_CUDA_PATH";
 
-    private static final List<String> CUDA_VARIABLES = List.of("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT", "CUDNN_PATH", "CUDNN_HOME",
-            "CUDNN_ROOT");
-    private static final List<String> SYSTEM_FOLDERS = List.of("/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib64",
-            "/lib64", "/usr/lib", "/usr/local/lib", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib",
-            "/run/opengl-driver/lib", "/opt/cuda");
+    private static final List<String> CUDA_VARIABLES = List.of("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT", "CUDNN_PATH",
+            "CUDNN_HOME", "CUDNN_ROOT");
+    private static final List<String> SYSTEM_FOLDERS = List.of("/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu",
+            "/usr/lib64", "/lib64", "/usr/lib", "/usr/local/lib", "/usr/lib/wsl/lib", "/usr/local/nvidia/lib64",
+            "/usr/local/nvidia/lib", "/run/opengl-driver/lib", "/opt/cuda");
     private static final int MOST_FOLDERS = 2000;
 
     private final Map<String, String> environment;

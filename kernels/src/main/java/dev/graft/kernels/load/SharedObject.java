@@ -5,16 +5,19 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
- * A shared library opened by dlopen(3) and never closed. Unlike {@link java.lang.foreign.SymbolLookup} it tells the dynamic
- * linker's own reason of a failure, and once open, a library satisfies every other one that needs its soname.
+ * A shared library opened by dlopen(3) and never closed. Unlike {@link java.lang.foreign.SymbolLookup} it tells the
+ * dynamic linker's own reason of a failure, and once open, a library satisfies every other one that needs its soname.
  */
 final class SharedObject {
     private static final int LAZY = 1;
@@ -26,7 +29,10 @@ final class SharedObject {
         this.handle = handle;
     }
 
-    /** The C functions, linked at first use so that a platform without them fails in {@link #open}, not when a class loads. */
+    /**
+     * The C functions, linked at first use so that a platform without them fails in {@link #open}, not when a class
+     * loads.
+     */
     @SuppressWarnings("restricted")
     private static final class C {
         static final Linker LINKER = Linker.nativeLinker();
@@ -65,16 +71,40 @@ final class SharedObject {
         }
     }
 
-    /** A function of the library, ready to be called, or nothing when this version lacks it. */
+    /**
+     * Calls a function that returns an int, or nothing when this version of the library lacks it. Arguments are
+     * Integer, Long or MemorySegment. Linked anew at each call: for questions, not for work.
+     */
     @SuppressWarnings("restricted")
-    Optional<MethodHandle> function(String name, FunctionDescriptor type) {
+    OptionalInt call(String name, Object... arguments) {
+        MemoryLayout[] types = Arrays.stream(arguments).map(a -> switch (a) {
+            case Integer i -> ValueLayout.JAVA_INT;
+            case Long l -> ValueLayout.JAVA_LONG;
+            default -> ValueLayout.ADDRESS;
+        }).toArray(MemoryLayout[]::new);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment address = (MemorySegment) C.DLSYM.invokeExact(handle, arena.allocateFrom(name));
-            return address.address() == 0 ? Optional.empty() : Optional.of(C.LINKER.downcallHandle(address, type));
+            MemorySegment function = (MemorySegment) C.DLSYM.invokeExact(handle, arena.allocateFrom(name));
+            if (function.address() == 0) {
+                return OptionalInt.empty();
+            }
+            FunctionDescriptor type = FunctionDescriptor.of(ValueLayout.JAVA_INT, types);
+            return OptionalInt.of((int) C.LINKER.downcallHandle(function, type).invokeWithArguments(arguments));
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
             throw new AssertionError(e);
+        }
+    }
+
+    /** The int that a function writes through its first argument, or nothing when it fails or is not there. */
+    OptionalInt number(String name, Object... further) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment out = arena.allocate(ValueLayout.JAVA_LONG);      // room for a size_t too
+            Object[] arguments = new Object[further.length + 1];
+            arguments[0] = out;
+            System.arraycopy(further, 0, arguments, 1, further.length);
+            return call(name, arguments).orElse(-1) == 0 ? OptionalInt.of(out.get(ValueLayout.JAVA_INT, 0))
+                    : OptionalInt.empty();
         }
     }
 

@@ -12,4 +12,12 @@ public interface BackendProvider {
      * @throws dev.graft.tensor.GraftException one sentence that says what is missing and the fix
      */
     Backend open(Device device);
+
+    /**
+     * What of this kind of device is on this machine, what is missing or does not fit, and the fix: a sentence or a few lines
+     * for a person to read. Never throws.
+     */
+    default String diagnosis() {
+        return "Nothing is known of devices of kind " + kind() + ".";
+    }
 }
