@@ -2,6 +2,9 @@ package dev.graft.kernels;
 
 import dev.graft.kernels.driver.CudaException;
 import dev.graft.kernels.memory.OutOfDeviceMemory;
+import dev.graft.kernels.ops.ConvChoice;
+import dev.graft.kernels.ops.CudaConv;
+import dev.graft.kernels.ops.CudaMatMul;
 import dev.graft.kernels.ops.CudaUpdate;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
@@ -47,10 +50,14 @@ public final class CudaBackend implements Backend {
     private final CudaDevice device;
     private final HostFallback fallback = new HostFallback();
     private final CudaUpdate updates;
+    private final CudaMatMul products;
+    private final CudaConv convolutions;
 
     CudaBackend(CudaDevice device) {
         this.device = device;
         updates = new CudaUpdate(device);
+        products = new CudaMatMul(device);
+        convolutions = new CudaConv(device);
     }
 
     @Override
@@ -73,6 +80,11 @@ public final class CudaBackend implements Backend {
         return Map.copyOf(fallback.calls());
     }
 
+    /** How each convolution that has run is computed. */
+    public List<ConvChoice> convolutionChoices() {
+        return device.locked(convolutions::choices);
+    }
+
     // ------------------------------------------------------------------ ops
 
     @Override
@@ -87,7 +99,7 @@ public final class CudaBackend implements Backend {
         device.locked(() -> {
             boolean done = switch (op) {
                 case PrimitiveOp p -> primitive(p, in, out);
-                case FusedOp f -> fused(f, in, out[0]);
+                case FusedOp f -> fused(f, in, out);
             };
             if (!done) {
                 fallback.run(op, in, out);
@@ -104,8 +116,8 @@ public final class CudaBackend implements Backend {
             case ReduceOp r -> false;
             case LayoutOp l -> false;
             case IndexOp i -> false;
-            case MatMul m -> false;
-            case ConvOp c -> false;
+            case MatMul m -> products.run(m, in, out);
+            case ConvOp c -> convolutions.run(c, in, out);
             case PoolOp p -> false;
             case NormOp n -> false;
             case LossOp l -> false;
@@ -115,16 +127,16 @@ public final class CudaBackend implements Backend {
         };
     }
 
-    private boolean fused(FusedOp op, Tensor[] in, Tensor out) {
+    private boolean fused(FusedOp op, Tensor[] in, Tensor[] out) {
         return switch (op) {
-            case FusedOp.ConvBiasActivation c -> false;
-            case FusedOp.LinearBiasActivation l -> false;
+            case FusedOp.ConvBiasActivation c -> convolutions.run(c, in, out);
+            case FusedOp.LinearBiasActivation l -> products.run(l, in, out);
         };
     }
 
     @Override
     public boolean supports(FusedOp op) {
-        return false;
+        return true;
     }
 
     /** Waits for {@code op} and blames it by name. */

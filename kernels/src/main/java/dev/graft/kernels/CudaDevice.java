@@ -4,8 +4,12 @@ import dev.graft.kernels.compile.Kernel;
 import dev.graft.kernels.compile.KernelSource;
 import dev.graft.kernels.compile.Kernels;
 import dev.graft.kernels.driver.Args;
+import dev.graft.kernels.driver.Cublas;
 import dev.graft.kernels.driver.CudaException;
+import dev.graft.kernels.driver.Cudnn;
 import dev.graft.kernels.driver.Driver;
+import dev.graft.kernels.load.Component;
+import dev.graft.kernels.load.NativeLoader;
 import dev.graft.kernels.memory.Block;
 import dev.graft.kernels.memory.DeviceAllocator;
 import dev.graft.kernels.memory.Pool;
@@ -46,6 +50,8 @@ public final class CudaDevice {
     private final long control;
     private Consumer<CudaStorage> released = s -> { };
     private boolean fenced;
+    private Cublas cublas;
+    private Cudnn cudnn;
     private CudaException lost;
     private CudaGraph recording;
     private Tables rewriting;
@@ -174,6 +180,25 @@ public final class CudaDevice {
     /** Compiled when first asked for. */
     public Kernel kernel(KernelSource source, String function) {
         return kernels.get(source, function);
+    }
+
+    /** Made when first asked for, with a workspace that it keeps. */
+    public Cublas cublas() {
+        if (cublas == null) {
+            NativeLoader.load().require(Component.CUBLAS);
+            cublas = new Cublas(compute, allocator.allocate(Cublas.WORKSPACE_BYTES, "cuBLAS workspace").address(),
+                    Cublas.WORKSPACE_BYTES);
+        }
+        return cublas;
+    }
+
+    /** Made when first asked for; cuDNN may be missing, which is an error with the reason and the fix. */
+    public Cudnn cudnn() {
+        if (cudnn == null) {
+            NativeLoader.load().require(Component.CUDNN);
+            cudnn = new Cudnn(compute);
+        }
+        return cudnn;
     }
 
     public void zero(long address, long bytes) {

@@ -137,11 +137,11 @@ public final class Cudnn implements AutoCloseable {
         check(JCudnn.cudnnSetConvolutionMathType(d, math), "cudnnSetConvolutionMathType");
     }
 
-    /** @param mode a cudnnActivationMode */
+    /** @param mode a cudnnActivationMode; what convolutions fuse takes NaN for 0, they refuse anything else */
     public cudnnActivationDescriptor activation(int mode) {
         cudnnActivationDescriptor d = new cudnnActivationDescriptor();
         check(JCudnn.cudnnCreateActivationDescriptor(d), "cudnnCreateActivationDescriptor");
-        int status = JCudnn.cudnnSetActivationDescriptor(d, mode, cudnnNanPropagation.CUDNN_PROPAGATE_NAN, 0);
+        int status = JCudnn.cudnnSetActivationDescriptor(d, mode, cudnnNanPropagation.CUDNN_NOT_PROPAGATE_NAN, 0);
         if (status != 0) {
             destroy(d);
             throw failure(status, "cudnnSetActivationDescriptor");
