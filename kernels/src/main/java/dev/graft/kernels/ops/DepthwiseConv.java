@@ -107,7 +107,7 @@ final class DepthwiseConv implements ConvEngine {
                 v /= 2;
             }
             int packs = (forward ? p.o() : p.c()) / v;
-            tx = across(packs, (int) Math.clamp(MOST_SHARED / (perPack * v), 1, 32));
+            tx = across(packs, Math.clamp(MOST_SHARED / (perPack * v), 1, 32));
             ty = THREADS / tx;
             chunks = (packs + tx - 1) / tx;
             shared = Math.toIntExact(perPack * v * tx);

@@ -65,7 +65,7 @@ final class Im2colConv implements ConvEngine {
             positions = (long) p.outH() * p.outW();
             boolean input = p.direction() == ConvProblem.Direction.BACKWARD_INPUT;
             long each = positions * depth * q.groups() * (input ? wide : bytes);
-            images = (int) Math.clamp(Math.min(mostBytes / each, Integer.MAX_VALUE / positions), 1, p.n());
+            images = Math.clamp(Math.min(mostBytes / each, Integer.MAX_VALUE / positions), 1, p.n());
             sumsApart = p.direction() == ConvProblem.Direction.BACKWARD_WEIGHT && images < p.n() && bytes < wide;
             v = input ? 1 : Epilogue.width(p.dtype(), p.c() / q.groups());
             KernelSource source = KernelSource.of("im2col.cu").define("T", Epilogue.type(p.dtype())).define("V", v);
