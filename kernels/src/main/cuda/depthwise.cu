@@ -36,7 +36,7 @@ __device__ __forceinline__ void load_weights(const T *w, A *shared, int first, i
 
 /** V channels of one pixel; x's channel is that of the output divided by MULTIPLIER, which is 1 unless V is. */
 __device__ __forceinline__ void load_pixel(const T *image, int pixel, int channels, int c, A *out) {
-    unpack<T, V>(load_vec<V>(image + (i64) pixel * channels + c, 0), out);
+    unpack(load_vec<V>(image + (i64) pixel * channels + c, 0), out);
 }
 
 #if KERNEL == 0
@@ -108,13 +108,13 @@ extern "C" __global__ void __launch_bounds__(256) depthwise_forward(const T *x, 
             if (ow + t >= s.outW) break;
 #if RESIDUAL
             A z[V];
-            unpack<T, V>(load_vec<V>(residual + at + (i64) t * s.outChannels, 0), z);
+            unpack(load_vec<V>(residual + at + (i64) t * s.outChannels, 0), z);
 #pragma unroll
             for (int k = 0; k < V; k++) sum[t][k] += z[k];
 #endif
 #pragma unroll
             for (int k = 0; k < V; k++) sum[t][k] = activate(sum[t][k]);
-            store_vec<V>(y + at + (i64) t * s.outChannels, 0, pack<T, V>(sum[t], (T *) 0));
+            store_vec<V>(y + at + (i64) t * s.outChannels, 0, pack<T, V>(sum[t]));
         }
     }
 }
@@ -192,7 +192,7 @@ extern "C" __global__ void __launch_bounds__(256) depthwise_backward_input(const
 #pragma unroll
         for (int t = 0; t < TILE; t++) {
             if (iw + t >= s.w) break;
-            store_vec<V>(dx + at + (i64) t * s.inChannels, 0, pack<T, V>(sum[t], (T *) 0));
+            store_vec<V>(dx + at + (i64) t * s.inChannels, 0, pack<T, V>(sum[t]));
         }
     }
 }
@@ -228,7 +228,7 @@ extern "C" __global__ void __launch_bounds__(128) depthwise_backward_weight(cons
 #pragma unroll
             for (int t = 0; t < TILE; t++) {
                 if (ow + t < s.outW) {
-                    unpack<T, V>(load_vec<V>(dy + ((i64) row * s.outW + ow + t) * s.outChannels + c, 0), g[t]);
+                    unpack(load_vec<V>(dy + ((i64) row * s.outW + ow + t) * s.outChannels + c, 0), g[t]);
                 } else {
 #pragma unroll
                     for (int k = 0; k < V; k++) g[t][k] = 0;
