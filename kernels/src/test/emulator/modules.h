@@ -1,0 +1,238 @@
+// Modules of the emulated device: what libnvrtc.cpp makes (a shared object behind a head) is loaded, its kernels are found in
+// its table and launched.
+#ifndef GRAFT_EMU_MODULES_H
+#define GRAFT_EMU_MODULES_H
+#include "device.h"
+#include "image.h"
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <unistd.h>
+
+namespace emu {
+struct Module;
+
+struct Function {
+    Module *module;
+    const graft_emu_kernel *kernel;
+    unsigned staticShared = 0;
+    int maxDynamic = 48 * 1024;
+};
+
+struct Module {
+    void *handle = nullptr;
+    unsigned char *(*anchor)() = nullptr;       // a thread-local variable of the module
+    ptrdiff_t shared = 0;                       // from the anchor to the beginning of its thread-local block
+    size_t sharedBytes = 0;
+    std::map<std::string, std::unique_ptr<Function>> functions;
+    ~Module() { if (handle) dlclose(handle); }
+};
+
+struct Modules {
+    std::set<Module *> live;
+    std::set<Function *> functions;
+};
+inline Modules &modules() { static Modules &m = *new Modules(); return m; }
+
+constexpr unsigned STATIC_SHARED = 48 * 1024, ALL_SHARED = 227 * 1024, RESERVED_SHARED = 1024;
+
+/// Bytes of static shared memory by kernel: the thread-local variables of the module, by the function they are in. Those of
+/// device functions cannot be told apart by caller; the largest counts for every kernel.
+inline std::map<std::string, unsigned> sharedByKernel(const unsigned char *elf, const graft_emu_kernel *table) {
+    auto &head = *reinterpret_cast<const Elf64_Ehdr *>(elf);
+    auto sections = reinterpret_cast<const Elf64_Shdr *>(elf + head.e_shoff);
+    std::map<std::string, unsigned> own;
+    unsigned common = 0;
+    for (int i = 0; i < head.e_shnum; i++) {
+        if (sections[i].sh_type != SHT_SYMTAB) continue;
+        auto symbols = reinterpret_cast<const Elf64_Sym *>(elf + sections[i].sh_offset);
+        auto names = reinterpret_cast<const char *>(elf + sections[sections[i].sh_link].sh_offset);
+        for (size_t k = 0; k < sections[i].sh_size / sizeof(Elf64_Sym); k++) {
+            if (ELF64_ST_TYPE(symbols[k].st_info) != STT_TLS) continue;
+            std::string s = names + symbols[k].st_name, of;
+            if (s.rfind("_ZZ", 0) == 0 && s.size() > 3 && std::isdigit(static_cast<unsigned char>(s[3]))) {
+                size_t end;
+                size_t n = std::stoul(s.substr(3), &end);
+                of = s.substr(3 + end, n);
+            }
+            bool kernel = false;
+            for (auto e = table; e->name; e++) kernel |= of == e->name;
+            if (of == "graft_emu_anchor") continue;
+            if (kernel) own[of] += symbols[k].st_size;
+            else common = std::max<unsigned>(common, symbols[k].st_size);
+        }
+    }
+    for (auto e = table; e->name; e++) own[e->name] += common;
+    return own;
+}
+
+inline int loadModule(const void *image, Module *&out) {
+    ImageHead h;
+    std::memcpy(&h, image, sizeof h);
+    auto text = static_cast<const char *>(image);
+    if (std::memcmp(h.magic, IMAGE_MAGIC, sizeof h.magic)) {
+        device().complain("cuModuleLoadData: this is nothing that the emulated NVRTC made");
+        return std::strstr(std::string(text, strnlen(text, 64)).c_str(), ".version") ? 218 : 200;
+    }
+    auto code = static_cast<const unsigned char *>(image) + sizeof h;
+    if (imageHash(code, h.bytes) != h.hash) return 200;
+    if (h.capability / 10 != device().settings.capability / 10 || h.capability > device().settings.capability) return 209;
+    int fd = memfd_create("graft-kernels", MFD_CLOEXEC);
+    if (fd < 0) return 304;
+    for (size_t done = 0; done < h.bytes;) {
+        ssize_t n = write(fd, code + done, h.bytes - done);
+        if (n <= 0) { close(fd); return 304; }
+        done += n;
+    }
+    auto m = std::make_unique<Module>();
+    m->handle = dlopen(("/proc/self/fd/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
+    close(fd);
+    if (!m->handle) {
+        device().complain(std::string("cuModuleLoadData: ") + dlerror());
+        return 200;
+    }
+    auto table = static_cast<const graft_emu_kernel *>(dlsym(m->handle, "graft_emu_kernels"));
+    m->anchor = reinterpret_cast<unsigned char *(*)()>(dlsym(m->handle, "graft_emu_anchor"));
+    if (!table || !m->anchor) return 200;
+    unsigned char *anchor = m->anchor();
+    struct Search { unsigned char *anchor, *begin; size_t bytes; } search{anchor, nullptr, 0};
+    dl_iterate_phdr([](dl_phdr_info *i, size_t, void *p) {
+        auto &s = *static_cast<Search *>(p);
+        auto data = static_cast<unsigned char *>(i->dlpi_tls_data);
+        for (int k = 0; data && k < i->dlpi_phnum; k++) {
+            auto &h = i->dlpi_phdr[k];
+            if (h.p_type == PT_TLS && s.anchor >= data && s.anchor < data + h.p_memsz) { s.begin = data; s.bytes = h.p_memsz; }
+        }
+        return 0;
+    }, &search);
+    if (!search.begin) return 200;
+    m->shared = search.begin - anchor;
+    m->sharedBytes = search.bytes > 16 ? search.bytes : 0;      // the anchor alone: no shared memory
+    auto shared = sharedByKernel(code, table);
+    for (auto e = table; e->name; e++) {
+        auto f = std::make_unique<Function>();
+        f->module = m.get();
+        f->kernel = e;
+        f->staticShared = shared[e->name];
+        if (f->staticShared > STATIC_SHARED) {
+            device().complain(std::string("kernel ") + e->name + " has " + std::to_string(f->staticShared) + " bytes of static shared memory, a device has 49152");
+            return 218;
+        }
+        modules().functions.insert(f.get());
+        m->functions[e->name] = std::move(f);
+    }
+    modules().live.insert(out = m.release());
+    return 0;
+}
+
+inline int unloadModule(Module *m) {
+    if (!modules().live.erase(m)) return 400;
+    for (auto &f : m->functions) modules().functions.erase(f.second.get());
+    delete m;
+    return 0;
+}
+
+/// Runs one launch now; what goes wrong breaks the context, as on a device.
+inline int perform(Launch &l) {
+    Device &d = device();
+    if (d.broken) return d.broken;
+    l.order = d.settings.order;
+    l.seed = d.settings.seed;
+    execute(l);
+    if (!l.failed) return 0;
+    std::string s = l.outcome.text;
+    if (l.outcome.code == ILLEGAL_ADDRESS && s.rfind("access", 0) != 0 && s.rfind("more than", 0) != 0)
+        s = (l.outcome.wrote ? "write to " : "read of ") + memory().describe(l.outcome.address) + s;
+    return d.breakDown(l.outcome.code, s);
+}
+
+/// A launch whose arguments were copied, for later.
+struct Recorded {
+    Function *function;
+    uint3 grid, block;
+    unsigned dynamicBytes;
+    std::vector<std::max_align_t> values;
+    std::vector<size_t> offsets;
+};
+
+inline int launchNow(Function *f, uint3 grid, uint3 block, unsigned dynamicBytes, void **parameters) {
+    const graft_emu_kernel &k = *f->kernel;
+    Device &d = device();
+    d.launches[k.name]++;
+    auto failing = d.settings.failLaunch.find(k.name);
+    if (failing != d.settings.failLaunch.end()) return d.breakDown(failing->second, std::string("launch of ") + k.name + " fails as it was told to");
+    const Allocation *touched[64];
+    unsigned n = 0;
+    for (unsigned i = 0; i < k.parameters; i++) {
+        if (!k.pointers[i]) continue;
+        void *p;
+        std::memcpy(&p, parameters[i], sizeof p);
+        if (!p) continue;
+        if (const Allocation *a = memory().find(p)) { if (n < 64) touched[n++] = a; }
+        else if (!memory().onDevice(p) && !memory().pinned(p))
+            return d.breakDown(ILLEGAL_ADDRESS, std::string("parameter ") + std::to_string(i) + " of " + k.name + " is " + Memory::hex(uintptr_t(p)) + ", which is not device memory");
+    }
+    Launch l;
+    l.kernel = &k;
+    l.name = k.name;
+    l.grid = grid;
+    l.block = block;
+    l.dynamicBytes = dynamicBytes;
+    l.parameters = parameters;
+    Module *m = f->module;
+    l.sharedBytes = m->sharedBytes;
+    l.sharedAnchor = m->anchor;
+    l.sharedOffset = m->shared;
+    if (int e = perform(l)) return e;
+    for (unsigned i = 0; i < n; i++) if (int e = memory().verify(*touched[i], std::string("after ") + k.name)) return e;
+    return 0;
+}
+
+inline std::string shape(uint3 g, uint3 b) {
+    char s[160];
+    std::snprintf(s, sizeof s, "%u x %u x %u blocks of %u x %u x %u threads", g.x, g.y, g.z, b.x, b.y, b.z);
+    return s;
+}
+
+/// What a device refuses about a launch.
+inline int checkLaunch(const Function &f, uint3 g, uint3 b, unsigned dynamicBytes) {
+    auto refuse = [&](int code, const std::string &why) {
+        device().complain("launch of " + std::string(f.kernel->name) + " with " + shape(g, b) + ": " + why);
+        return code;
+    };
+    uint64_t threads = uint64_t(b.x) * b.y * b.z;
+    if (!threads || b.x > 1024 || b.y > 1024 || b.z > 64 || threads > 1024) return refuse(1, "a block has 1 to 1024 threads");
+    if (!g.x || !g.y || !g.z || g.x > 0x7fffffff || g.y > 65535 || g.z > 65535) return refuse(1, "a grid has 1 to 2147483647 x 65535 x 65535 blocks");
+    if (threads > f.kernel->maxThreads) return refuse(701, "its __launch_bounds__ allow " + std::to_string(f.kernel->maxThreads));
+    if (dynamicBytes > unsigned(f.maxDynamic)) return refuse(1, std::to_string(dynamicBytes) + " bytes of dynamic shared memory, cuFuncSetAttribute allowed " + std::to_string(f.maxDynamic));
+    if (dynamicBytes + f.staticShared > (f.maxDynamic > int(STATIC_SHARED) ? ALL_SHARED : STATIC_SHARED))
+        return refuse(1, "static and dynamic shared memory together are " + std::to_string(dynamicBytes + f.staticShared) + " bytes");
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < f.kernel->parameters; i++) bytes += f.kernel->sizes[i];
+    if (bytes > (device().settings.driverVersion >= 12010 ? 32764u : 4096u)) return refuse(1, std::to_string(bytes) + " bytes of parameters");
+    return 0;
+}
+
+inline int launchKernel(Stream &s, Function *f, uint3 grid, uint3 block, unsigned dynamicBytes, void **parameters) {
+    if (int e = checkLaunch(*f, grid, block, dynamicBytes)) return e;
+    const graft_emu_kernel &k = *f->kernel;
+    if (k.parameters && !parameters) return 1;
+    if (!s.capture && !device().settings.lazy) return launchNow(f, grid, block, dynamicBytes, parameters);
+    return submit(s, Kind::KERNEL, k.name, [&]() -> std::function<int()> {
+        auto r = std::make_shared<Recorded>();
+        r->function = f; r->grid = grid; r->block = block; r->dynamicBytes = dynamicBytes;
+        size_t bytes = 0;
+        constexpr size_t A = sizeof(std::max_align_t);
+        for (unsigned i = 0; i < k.parameters; i++) { r->offsets.push_back(bytes); bytes += (k.sizes[i] + A - 1) / A * A; }
+        r->values.resize(bytes / A + 1);
+        for (unsigned i = 0; i < k.parameters; i++) std::memcpy(reinterpret_cast<char *>(r->values.data()) + r->offsets[i], parameters[i], k.sizes[i]);
+        return [r] {
+            if (!modules().functions.count(r->function)) return device().breakDown(LAUNCH_FAILED, "a recorded launch of a kernel whose module was unloaded");
+            void *p[1024];
+            for (size_t i = 0; i < r->offsets.size(); i++) p[i] = reinterpret_cast<char *>(r->values.data()) + r->offsets[i];
+            return launchNow(r->function, r->grid, r->block, r->dynamicBytes, p);
+        };
+    });
+}
+}
+#endif
