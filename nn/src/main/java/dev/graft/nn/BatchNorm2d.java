@@ -10,6 +10,7 @@ import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.NormOp;
 import dev.graft.tensor.op.Update;
 
@@ -83,20 +84,40 @@ public final class BatchNorm2d extends Module {
 
     @Override
     protected Tensor forward(Tensor x) {
-        if (x.rank() < 2 || x.dim(-1) != channels) {
-            throw new GraftException("batch_norm in " + Context.current().path() + ": input has shape " + x.shape()
-                    + ", [N, ..., " + channels + "] is needed");
-        }
+        check(x);
         if (usesRunningStatistics()) {
             Tensor scale = scale();
             return x.mul(scale).add(shift(scale));
         }
+        return normalise(x, FusedOp.Activation.NONE, null);
+    }
+
+    private void check(Tensor x) {
+        if (x.rank() < 2 || x.dim(-1) != channels) {
+            throw new GraftException("batch_norm in " + Context.current().path() + ": input has shape " + x.shape()
+                    + ", [N, ..., " + channels + "] is needed");
+        }
+    }
+
+    /** As part of this module: then(x normalised by its own statistics + residual), where a residual of null is none. */
+    Tensor run(Tensor x, FusedOp.Activation then, Tensor residual) {
+        return within(() -> {
+            check(x);
+            return normalise(x, then, residual);
+        });
+    }
+
+    private Tensor normalise(Tensor x, FusedOp.Activation then, Tensor residual) {
         long values = x.size() / channels;
         if (values < 2) {
             throw new GraftException("batch_norm in " + Context.current().path() + ": training needs more than one value"
                     + " per channel, input has shape " + x.shape() + ": use a larger batch, or freeze this layer");
         }
-        Tensor[] out = Dispatcher.run(new NormOp.BatchNorm(eps), x, weight.value(), bias.value());
+        NormOp op = then == FusedOp.Activation.NONE && residual == null ? new NormOp.BatchNorm(eps)
+                : new NormOp.BatchNormActivation(eps, then);
+        Tensor w = weight.value();
+        Tensor b = bias.value();
+        Tensor[] out = residual == null ? Dispatcher.run(op, x, w, b) : Dispatcher.run(op, x, w, b, residual);
         if (!Checkpoint.isRecomputing()) {
             Tape.noGrad(() -> {
                 track(out[1], out[2], values);

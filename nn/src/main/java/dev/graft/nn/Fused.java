@@ -18,15 +18,21 @@ public final class Fused {
     /**
      * activation(bn(conv(x)) + residual). Where batch norm uses its running statistics it is folded into the convolution's
      * weights: once, when no gradient is wanted for the two layers' parameters, else on the tape if that is less work, an op
-     * on the weights instead of two on the images. Gradients pass to all that want one.
+     * on the weights instead of two on the images. Where it uses the batch's, all behind the convolution is one op. Gradients
+     * pass to all that want one.
      *
      * @param activation null for none
      * @param residual   [N, Ho, Wo, out], null for none
      */
     public static Tensor convBn(Conv2d conv, BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
+        if (!bn.usesRunningStatistics()) {
+            Tensor c = conv.call(x);
+            return passOn(c, bn(bn, activation, residual, c));
+        }
         boolean gradient = wantsGradient(conv, bn);
-        if (!bn.usesRunningStatistics() || bn.channels() != conv.outChannels() || gradient && !weighsLess(conv, x)) {
-            return apart(conv, bn, activation, residual, x);
+        if (bn.channels() != conv.outChannels() || gradient && !weighsLess(conv, x)) {
+            Tensor c = conv.call(x);
+            return passOn(c, apart(bn, activation, residual, c));
         }
         FusedOp.Activation then = fusable(activation);
         Tensor y = conv.within(() -> {
@@ -37,6 +43,18 @@ public final class Fused {
             }
         });
         return then == null ? passOn(y, activation.call(y)) : y;
+    }
+
+    /** activation(bn(x) + residual) with the batch's statistics. */
+    private static Tensor bn(BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
+        FusedOp.Activation then = fusable(activation);
+        Tensor y = bn.run(x, then == null ? FusedOp.Activation.NONE : then, residual);
+        return then == null ? passOn(y, activation.call(y)) : y;
+    }
+
+    /** activation(bn(x)). */
+    public static Tensor bn(BatchNorm2d bn, Activation activation, Tensor x) {
+        return bn.usesRunningStatistics() ? apart(bn, activation, null, x) : bn(bn, activation, null, x);
     }
 
     /** activation(conv(x)). */
@@ -51,9 +69,8 @@ public final class Fused {
         return then == null ? activation.call(linear.call(x)) : linear.within(() -> linear.run(x, then));
     }
 
-    private static Tensor apart(Conv2d conv, BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
-        Tensor c = conv.call(x);
-        Tensor y = passOn(c, bn.call(c));
+    private static Tensor apart(BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
+        Tensor y = bn.call(x);
         Tensor sum = residual == null ? y : passOn(y, y.add(residual));
         return activation == null ? sum : passOn(sum, activation.call(sum));
     }
@@ -96,8 +113,9 @@ public final class Fused {
         if (layers.get(i) instanceof Conv2d && rest > 1 && layers.get(i + 1) instanceof BatchNorm2d) {
             return rest > 2 && layers.get(i + 2) instanceof Activation ? 3 : 2;
         }
-        boolean sum = layers.get(i) instanceof Conv2d || layers.get(i) instanceof Linear;
-        return sum && rest > 1 && layers.get(i + 1) instanceof Activation ? 2 : 1;
+        boolean first = layers.get(i) instanceof Conv2d || layers.get(i) instanceof Linear
+                || layers.get(i) instanceof BatchNorm2d;
+        return first && rest > 1 && layers.get(i + 1) instanceof Activation ? 2 : 1;
     }
 
     /** Whether {@link #run} can add a residual to the result of these layers on the way. */
@@ -112,6 +130,7 @@ public final class Fused {
             case Conv2d c when layers.get(1) instanceof BatchNorm2d bn ->
                     convBn(c, bn, layers.size() == 3 ? (Activation) layers.get(2) : null, residual, x);
             case Conv2d c -> conv(c, (Activation) layers.get(1), x);
+            case BatchNorm2d bn -> bn(bn, (Activation) layers.get(1), x);
             case Linear l -> linear(l, (Activation) layers.get(1), x);
             default -> throw new IllegalStateException(layers + " do not run as one");
         };

@@ -88,6 +88,37 @@ class FusedTest {
     }
 
     @Test
+    void trainingRunsBatchNormWithAllThatFollowsAsOneOp() {
+        assertThat(ops(() -> Samples.training(() -> Fused.convBn(conv, bn, Activation.relu(), residual, x))))
+                .contains("batch_norm_activation").doesNotContain("batch_norm", "relu");
+        assertThat(ops(() -> Samples.training(() -> new Sequential(bn, Activation.relu6()).call(residual))))
+                .contains("batch_norm_activation").doesNotContain("batch_norm", "relu6");
+        Activation[] activations = {null, Activation.relu(), Activation.relu6(), Activation.silu()};
+        for (Activation a : activations) {
+            for (Tensor r : new Tensor[] {null, residual}) {
+                double[][][] gradients = new double[2][][];
+                for (int i = 0; i < 2; i++) {
+                    boolean fused = i == 0;
+                    try (Tape tape = new Tape()) {
+                        tape.watch(x);
+                        tape.watch(residual);
+                        Tensor loss = tape.record(() -> Samples.training(
+                                () -> (fused ? Fused.convBn(conv, bn, a, r, x) : apart(a, r)).square().sum()));
+                        Gradients g = tape.backward(loss);
+                        gradients[i] = java.util.stream.Stream.of(x, r, conv.weight().value(), bn.weight().value(),
+                                bn.bias().value()).filter(t -> t != null).map(t -> g.of(t).toDoubles())
+                                .toArray(double[][]::new);
+                    }
+                }
+                for (int k = 0; k < gradients[0].length; k++) {
+                    assertThat(gradients[0][k]).as(a + " input " + k).usingComparatorWithPrecision(1e-3)
+                            .containsExactly(gradients[1][k]);
+                }
+            }
+        }
+    }
+
+    @Test
     void frozenLayersFoldUnderATapeAndPassGradientsOn() {
         Sequential net = new Sequential(Samples.randomize(new Conv2d(3, 3, 1, ConvSpec.DEFAULT), 8), conv, bn,
                 Activation.relu());

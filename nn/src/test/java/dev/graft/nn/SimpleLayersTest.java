@@ -9,6 +9,7 @@ import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.PoolParams;
 import dev.graft.tensor.op.UnaryFn;
 import java.util.Arrays;
@@ -92,6 +93,10 @@ class SimpleLayersTest {
         assertThat(Context.current().withTraining(true).withRandom(RandomStream.of(8, 0)).call(() -> layer.call(x))
                 .toFloats()).isNotEqualTo(y);
         assertThat(Samples.training(() -> new Dropout(1).call(x)).sum().item()).isZero();
+        Tensor z = Samples.floats(9, 30, 41);
+        Tensor mask = Samples.training(() -> Tensor.random(z.spec(), CreateOp.Distribution.BERNOULLI, 0.75, 1 / 0.75,
+                z.device()));
+        assertThat(Samples.training(() -> layer.call(z)).toFloats()).as("as with a mask").isEqualTo(z.mul(mask).toFloats());
         assertThatThrownBy(() -> new Dropout(1.5)).hasMessageContaining("1.5");
         Samples.checkGradients(layer, true, Samples.doubles(6, 5, 4));
     }

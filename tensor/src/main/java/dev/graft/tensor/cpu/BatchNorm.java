@@ -1,5 +1,8 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.op.FusedOp.Activation;
+import dev.graft.tensor.op.UnaryFn;
+
 /**
  * Training-mode batch norm of rows x c elements, channels last. The statistics of a block of rows are taken in two passes
  * while it is in the cache and merged by the formula of Chan, Golub and LeVeque (1979), so a mean that is large against
@@ -7,13 +10,21 @@ package dev.graft.tensor.cpu;
  */
 final class BatchNorm {
     private final RowLoops loops;
+    private final ElementLoops elements;
 
-    BatchNorm(RowLoops loops) {
+    BatchNorm(RowLoops loops, ElementLoops elements) {
         this.loops = loops;
+        this.elements = elements;
     }
 
-    /** y = (x - mean) invstd gamma + beta with the batch's statistics; saves mean and invstd = 1 / sqrt(var + eps). */
-    void forward(double eps, F32 x, F32 gamma, F32 beta, F32 y, F32 mean, F32 invstd, int rows, int c) {
+    /**
+     * y = then((x - mean) invstd gamma + beta + residual) with the batch's statistics; saves mean and invstd = 1 / sqrt(var +
+     * eps).
+     *
+     * @param residual as x, or null for none
+     */
+    void forward(double eps, Activation then, F32 x, F32 gamma, F32 beta, F32 residual, F32 y, F32 mean, F32 invstd, int rows,
+            int c) {
         ChannelBlocks cut = ChannelBlocks.of(rows, c, loops.lanes());
         float[][] means = new float[cut.count()][];
         float[][] squares = new float[cut.count()][];
@@ -41,20 +52,55 @@ final class BatchNorm {
         float[] tm = cut.tile(mean.array(), mean.at());
         float[] ta = cut.tile(a, 0);
         float[] tb = cut.tile(beta.array(), beta.at());
-        WorkerPool.shared().run(cut.count(), b -> cut.walk(b,
-                (at, n, cols) -> loops.affine(x.array(), x.at() + at, n, cols, tm, ta, tb, y.array(), y.at() + at)));
+        float[] r = residual == null ? null : residual.array();
+        int ro = residual == null ? 0 : residual.at();
+        WorkerPool.shared().run(cut.count(), b -> cut.walk(b, (at, n, cols) -> loops.affine(x.array(), x.at() + at, n, cols,
+                tm, ta, tb, r, ro + at, then, y.array(), y.at() + at)));
+    }
+
+    /**
+     * The gradient through the activation goes to {@code dresidual}, or to where dx will be if that is null; then {@link
+     * #backward} takes it from there. It is made block by block in front of the sums that read it.
+     */
+    void backward(Activation then, F32 dy, F32 x, F32 y, F32 gamma, F32 mean, F32 invstd, F32 dx, F32 dgamma, F32 dbeta,
+            F32 dresidual, int rows, int c) {
+        if (then == Activation.NONE && dresidual == null) {
+            backward(dy, x, gamma, mean, invstd, dx, dgamma, dbeta, rows, c);
+            return;
+        }
+        F32 passed = dresidual == null ? dx : dresidual;
+        backward(passed, x, gamma, mean, invstd, dx, dgamma, dbeta, rows, c, (at, n) -> {
+            if (then == Activation.NONE) {
+                System.arraycopy(dy.array(), dy.at() + at, passed.array(), passed.at() + at, n);
+            } else {
+                elements.unaryGrad(then == Activation.RELU ? UnaryFn.RELU : UnaryFn.RELU6, 0, y.array(), y.at() + at,
+                        dy.array(), dy.at() + at, passed.array(), passed.at() + at, n);
+            }
+        });
+    }
+
+    /** Makes {@code n} elements of the gradient from {@code at} on. */
+    @FunctionalInterface
+    private interface Source {
+        void make(int at, int n);
+    }
+
+    void backward(F32 dy, F32 x, F32 gamma, F32 mean, F32 invstd, F32 dx, F32 dgamma, F32 dbeta, int rows, int c) {
+        backward(dy, x, gamma, mean, invstd, dx, dgamma, dbeta, rows, c, (at, n) -> { });
     }
 
     /**
      * dbeta = sum dy, dgamma = sum dy h with h = (x - mean) invstd, and dx = gamma invstd (dy - dbeta / rows - h dgamma /
      * rows), which is a dy + b (x - mean) + c per channel.
      */
-    void backward(F32 dy, F32 x, F32 gamma, F32 mean, F32 invstd, F32 dx, F32 dgamma, F32 dbeta, int rows, int c) {
+    private void backward(F32 dy, F32 x, F32 gamma, F32 mean, F32 invstd, F32 dx, F32 dgamma, F32 dbeta, int rows, int c,
+            Source source) {
         ChannelBlocks cut = ChannelBlocks.of(rows, c, loops.lanes());
         float[] tm = cut.tile(mean.array(), mean.at());
         float[][] sums = new float[cut.count()][];
         float[][] dots = new float[cut.count()][];
         WorkerPool.shared().run(cut.count(), b -> {
+            source.make(cut.at(b), cut.height(b) * c);
             sums[b] = cut.sums(loops, b, dy.array(), dy.at());
             dots[b] = cut.dots(loops, b, dy.array(), dy.at(), x.array(), x.at(), tm);
         });

@@ -49,7 +49,7 @@ public final class CpuBackend extends HostBackend {
         products = new CpuProducts(kernels);
         elementwise = new CpuElementwise(new Elementwise(elements));
         reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
-        norm = new CpuNorm(new BatchNorm(rows), new LayerNorm(rows));
+        norm = new CpuNorm(new BatchNorm(rows, elements), new LayerNorm(rows));
         pool = new CpuPool(new Pooling(elements), new Reduction(rows));
         index = new CpuIndex(new Gather(elements));
         update = new CpuUpdate(elements);

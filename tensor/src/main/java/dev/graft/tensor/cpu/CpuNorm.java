@@ -1,6 +1,7 @@
 package dev.graft.tensor.cpu;
 
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.NormOp;
 
 /** {@link NormOp} on float32, and on float16 and bfloat16 by way of it. */
@@ -16,26 +17,27 @@ final class CpuNorm {
     /** False when this is for the reference backend. */
     boolean run(NormOp op, Tensor[] in, Tensor[] out) {
         if (!Widened.fits(in[0]) || in[0].size() == 0 || op instanceof NormOp.GroupNorm
-                || op instanceof NormOp.GroupNormBackward || op instanceof NormOp.BatchNormActivation
-                || op instanceof NormOp.BatchNormActivationBackward) {
+                || op instanceof NormOp.GroupNormBackward) {
             return false;
         }
         int c = in[0].dim(-1);
         int rows = (int) (in[0].size() / c);
         try (Widened w = new Widened(in, out)) {
             switch (op) {
-                case NormOp.BatchNorm b -> batch.forward(b.eps(), w.in(0), w.in(1), w.in(2), w.out(0), w.out(1), w.out(2),
-                        rows, c);
+                case NormOp.BatchNorm b -> batch.forward(b.eps(), FusedOp.Activation.NONE, w.in(0), w.in(1), w.in(2), null,
+                        w.out(0), w.out(1), w.out(2), rows, c);
+                case NormOp.BatchNormActivation b -> batch.forward(b.eps(), b.activation(), w.in(0), w.in(1), w.in(2),
+                        in.length == 4 ? w.in(3) : null, w.out(0), w.out(1), w.out(2), rows, c);
                 case NormOp.LayerNorm l -> layer.forward(l.eps(), w.in(0), w.in(1), w.in(2), w.out(0), w.out(1), w.out(2),
                         rows, c);
                 case NormOp.BatchNormBackward b -> batch.backward(w.in(0), w.in(1), w.in(2), w.in(3), w.in(4), w.out(0),
                         w.out(1), w.out(2), rows, c);
+                case NormOp.BatchNormActivationBackward b -> batch.backward(b.activation(), w.in(0), w.in(1), w.in(2),
+                        w.in(3), w.in(4), w.in(5), w.out(0), w.out(1), w.out(2), b.residual() ? w.out(3) : null, rows, c);
                 case NormOp.LayerNormBackward l -> layer.backward(w.in(0), w.in(1), w.in(2), w.in(3), w.in(4), w.out(0),
                         w.out(1), w.out(2), rows, c);
                 case NormOp.GroupNorm g -> { }
                 case NormOp.GroupNormBackward g -> { }
-                case NormOp.BatchNormActivation g -> { }
-                case NormOp.BatchNormActivationBackward g -> { }
             }
             w.store();
         }

@@ -1,5 +1,6 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.ReduceFn;
 
 /** {@link RowLoops} in plain Java; sums along a row are kept in double. */
@@ -174,6 +175,26 @@ final class PlainRowLoops implements RowLoops {
     static void affine(float[] x, int xo, float[] mean, float[] a, float[] b, float[] y, int yo, int from, int n) {
         for (int j = from; j < n; j++) {
             y[yo + j] = (x[xo + j] - mean[j]) * a[j] + b[j];
+        }
+    }
+
+    @Override
+    public void affine(float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b, float[] r, int ro,
+            FusedOp.Activation then, float[] y, int yo) {
+        for (int i = 0; i < rows; i++) {
+            affine(x, xo + i * cols, mean, a, b, r, ro + i * cols, then, y, yo + i * cols, 0, cols);
+        }
+    }
+
+    /** Columns {@code from} to {@code n} of one row. */
+    static void affine(float[] x, int xo, float[] mean, float[] a, float[] b, float[] r, int ro, FusedOp.Activation then,
+            float[] y, int yo, int from, int n) {
+        float low = then == FusedOp.Activation.NONE ? Float.NEGATIVE_INFINITY : 0f;
+        float high = then == FusedOp.Activation.RELU6 ? 6f : Float.POSITIVE_INFINITY;
+        for (int j = from; j < n; j++) {
+            float v = (x[xo + j] - mean[j]) * a[j] + b[j];
+            v = r == null ? v : v + r[ro + j];
+            y[yo + j] = Math.min(Math.max(v, low), high);
         }
     }
 

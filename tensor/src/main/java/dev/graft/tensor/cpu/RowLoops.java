@@ -1,5 +1,6 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.ReduceFn;
 
 /**
@@ -79,7 +80,11 @@ interface RowLoops {
     /** y = (x - mean[j]) * a[j] + b[j]. */
     void affine(float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b, float[] y, int yo);
 
-    /** dx = a[j] * dy + b[j] * (x - mean[j]) + c[j]. */
+    /** y = then((x - mean[j]) * a[j] + b[j] + r), where {@code r}, as x, is null for none. */
+    void affine(float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b, float[] r, int ro,
+            FusedOp.Activation then, float[] y, int yo);
+
+    /** dx = a[j] * dy + b[j] * (x - mean[j]) + c[j]; dx may be dy. */
     void affineGrad(float[] dy, int dyo, float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b,
             float[] c, float[] dx, int dxo);
 }

@@ -2,6 +2,7 @@ package dev.graft.tensor.cpu;
 
 import static dev.graft.tensor.cpu.SimdMath.S;
 
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.ReduceFn;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -257,6 +258,63 @@ final class SimdRowLoops implements RowLoops {
             load(x, xo + j).sub(load(mean, j)).mul(load(a, j)).add(load(b, j)).intoArray(y, yo + j);
         }
         PlainRowLoops.affine(x, xo, mean, a, b, y, yo, whole, n);
+    }
+
+    @Override
+    public void affine(float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b, float[] r, int ro,
+            FusedOp.Activation then, float[] y, int yo) {
+        int whole = S.loopBound(cols);
+        for (int i = 0; i < rows; i++) {
+            int at = i * cols;
+            if (r == null) {
+                affineRow(x, xo + at, whole, mean, a, b, then, y, yo + at);
+            } else {
+                affineRow(x, xo + at, whole, mean, a, b, r, ro + at, then, y, yo + at);
+            }
+            PlainRowLoops.affine(x, xo + at, mean, a, b, r, ro + at, then, y, yo + at, whole, cols);
+        }
+    }
+
+    private static void affineRow(float[] x, int xo, int n, float[] mean, float[] a, float[] b, FusedOp.Activation then,
+            float[] y, int yo) {
+        switch (then) {
+            case NONE -> affineRow(x, xo, n, mean, a, b, y, yo);
+            case RELU -> {
+                for (int j = 0; j < n; j += L) {
+                    load(x, xo + j).sub(load(mean, j)).mul(load(a, j)).add(load(b, j)).max(0f).intoArray(y, yo + j);
+                }
+            }
+            case RELU6 -> {
+                for (int j = 0; j < n; j += L) {
+                    FloatVector v = load(x, xo + j).sub(load(mean, j)).mul(load(a, j)).add(load(b, j));
+                    v.max(0f).min(6f).intoArray(y, yo + j);
+                }
+            }
+        }
+    }
+
+    private static void affineRow(float[] x, int xo, int n, float[] mean, float[] a, float[] b, float[] r, int ro,
+            FusedOp.Activation then, float[] y, int yo) {
+        switch (then) {
+            case NONE -> {
+                for (int j = 0; j < n; j += L) {
+                    FloatVector v = load(x, xo + j).sub(load(mean, j)).mul(load(a, j)).add(load(b, j));
+                    v.add(load(r, ro + j)).intoArray(y, yo + j);
+                }
+            }
+            case RELU -> {
+                for (int j = 0; j < n; j += L) {
+                    FloatVector v = load(x, xo + j).sub(load(mean, j)).mul(load(a, j)).add(load(b, j));
+                    v.add(load(r, ro + j)).max(0f).intoArray(y, yo + j);
+                }
+            }
+            case RELU6 -> {
+                for (int j = 0; j < n; j += L) {
+                    FloatVector v = load(x, xo + j).sub(load(mean, j)).mul(load(a, j)).add(load(b, j));
+                    v.add(load(r, ro + j)).max(0f).min(6f).intoArray(y, yo + j);
+                }
+            }
+        }
     }
 
     @Override
