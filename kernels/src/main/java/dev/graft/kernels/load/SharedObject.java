@@ -29,21 +29,26 @@ final class SharedObject {
         this.handle = handle;
     }
 
-    /**
-     * The C functions, linked at first use so that a platform without them fails in {@link #open}, not when a class
-     * loads.
-     */
+    /** The C functions. Linked at first use and not as a class loads: Java may be told to forbid it. */
     @SuppressWarnings("restricted")
     private static final class C {
-        static final Linker LINKER = Linker.nativeLinker();
-        static final MethodHandle DLOPEN = link("dlopen",
-                FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
-        static final MethodHandle DLSYM = link("dlsym",
-                FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
-        static final MethodHandle DLERROR = link("dlerror", FunctionDescriptor.of(ValueLayout.ADDRESS));
+        private static C linked;
 
-        static MethodHandle link(String name, FunctionDescriptor type) {
-            return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), type);
+        final Linker linker = Linker.nativeLinker();
+        final MethodHandle dlopen = link("dlopen", ValueLayout.ADDRESS, ValueLayout.JAVA_INT);
+        final MethodHandle dlsym = link("dlsym", ValueLayout.ADDRESS, ValueLayout.ADDRESS);
+        final MethodHandle dlerror = link("dlerror");
+
+        private MethodHandle link(String name, MemoryLayout... arguments) {
+            return linker.downcallHandle(linker.defaultLookup().findOrThrow(name),
+                    FunctionDescriptor.of(ValueLayout.ADDRESS, arguments));
+        }
+
+        static synchronized C get() {
+            if (linked == null) {
+                linked = new C();
+            }
+            return linked;
         }
     }
 
@@ -57,10 +62,11 @@ final class SharedObject {
      * @throws GraftException the dynamic linker's reason
      */
     static SharedObject open(String pathOrName) {
+        C c = C.get();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment h = (MemorySegment) C.DLOPEN.invokeExact(arena.allocateFrom(pathOrName), LAZY);
+            MemorySegment h = (MemorySegment) c.dlopen.invokeExact(arena.allocateFrom(pathOrName), LAZY);
             if (h.address() == 0) {
-                String reason = text((MemorySegment) C.DLERROR.invokeExact());
+                String reason = text((MemorySegment) c.dlerror.invokeExact());
                 throw new GraftException(reason.isEmpty() ? pathOrName + " cannot be opened" : reason);
             }
             return new SharedObject(h);
@@ -82,13 +88,14 @@ final class SharedObject {
             case Long l -> ValueLayout.JAVA_LONG;
             default -> ValueLayout.ADDRESS;
         }).toArray(MemoryLayout[]::new);
+        C c = C.get();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment function = (MemorySegment) C.DLSYM.invokeExact(handle, arena.allocateFrom(name));
+            MemorySegment function = (MemorySegment) c.dlsym.invokeExact(handle, arena.allocateFrom(name));
             if (function.address() == 0) {
                 return OptionalInt.empty();
             }
             FunctionDescriptor type = FunctionDescriptor.of(ValueLayout.JAVA_INT, types);
-            return OptionalInt.of((int) C.LINKER.downcallHandle(function, type).invokeWithArguments(arguments));
+            return OptionalInt.of((int) c.linker.downcallHandle(function, type).invokeWithArguments(arguments));
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
