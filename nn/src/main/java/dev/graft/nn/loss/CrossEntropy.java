@@ -64,8 +64,9 @@ public record CrossEntropy(double labelSmoothing, List<Double> classWeights, int
                     + " classes: give one for each");
         }
         int rows = Math.toIntExact(logits.shape().count(0, logits.rank() - 1));
-        Tensor logp = logits.reshape(rows, classes).logSoftmax();
-        Tensor loss = soft ? soft(logp, target.reshape(rows, classes)) : hard(logp, target.reshape(rows));
+        Tensor x = logits.reshape(rows, classes);
+        Tensor loss = soft ? soft(x.logSoftmax(), target.reshape(rows, classes))
+                : classWeights.isEmpty() ? hard(x, target.reshape(rows)) : weighted(x.logSoftmax(), target.reshape(rows));
         return reduction == Reduction.NONE ? loss.reshape(logits.shape().without(-1)) : loss;
     }
 
@@ -75,25 +76,30 @@ public record CrossEntropy(double labelSmoothing, List<Double> classWeights, int
         return reduction.of(weighted(logp.mul(t)).sum(1).neg());
     }
 
-    private Tensor hard(Tensor logp, Tensor target) {
-        Tensor index = target.dtype() == DType.I32 ? target : target.cast(DType.I64);
+    private Tensor hard(Tensor logits, Tensor target) {
+        Tensor index = index(target);
+        Tensor loss = logits.crossEntropy(index, labelSmoothing, ignoreIndex);
+        return reduction == Reduction.MEAN ? loss.sum().div(index.ne(ignoreIndex).cast(loss.dtype()).sum())
+                : reduction.of(loss);
+    }
+
+    private static Tensor index(Tensor target) {
+        return target.dtype() == DType.I32 ? target : target.cast(DType.I64);
+    }
+
+    private Tensor weighted(Tensor logp, Tensor target) {
+        Tensor index = index(target);
         Tensor counts = index.ne(ignoreIndex);
         index = counts.where(index, zero(index));
-        Tensor none = zero(logp);
-        Tensor weight = counts.cast(logp.dtype());
-        Tensor loss = logp.takeAlong(1, index.unsqueeze(1)).reshape(target.shape()).neg();
-        if (!classWeights.isEmpty()) {
-            Tensor w = Weights.of(classWeights, logp).take(index);
-            weight = weight.mul(w);
-            loss = loss.mul(w);
-        }
+        Tensor w = Weights.of(classWeights, logp).take(index);
+        Tensor loss = logp.takeAlong(1, index.unsqueeze(1)).reshape(target.shape()).neg().mul(w);
         if (labelSmoothing > 0) {
             Tensor even = weighted(logp).sum(1).neg().mul(labelSmoothing / logp.dim(1));
             loss = loss.mul(1 - labelSmoothing).add(even);
         }
-        loss = counts.where(loss, none);
+        loss = counts.where(loss, zero(logp));
         return switch (reduction) {
-            case MEAN -> loss.sum().div(weight.sum());
+            case MEAN -> loss.sum().div(counts.cast(logp.dtype()).mul(w).sum());
             case BATCH_MEAN, SUM, NONE -> reduction.of(loss);
         };
     }

@@ -31,6 +31,7 @@ public final class CpuBackend extends HostBackend {
     private final CpuElementwise elementwise;
     private final CpuReduce reduce;
     private final CpuNorm norm;
+    private final CpuLoss loss;
     private final CpuPool pool;
     private final CpuIndex index;
     private final CpuUpdate update;
@@ -50,6 +51,7 @@ public final class CpuBackend extends HostBackend {
         elementwise = new CpuElementwise(new Elementwise(elements));
         reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
         norm = new CpuNorm(new BatchNorm(rows, elements), new LayerNorm(rows));
+        loss = new CpuLoss(new CrossEntropy(rows));
         pool = new CpuPool(new Pooling(elements), new Reduction(rows));
         index = new CpuIndex(new Gather(elements));
         update = new CpuUpdate(elements);
@@ -89,7 +91,7 @@ public final class CpuBackend extends HostBackend {
             case ConvOp c -> products.conv(c, in[0], in[1], out[0]);
             case PoolOp p -> pool.run(p, in, out);
             case NormOp n -> norm.run(n, in, out);
-            case LossOp l -> false;
+            case LossOp l -> loss.run(l, in, out);
             case AttentionOp a -> false;
             case ResizeOp r -> pool.resize(r, in[0], out[0]);
             case CreateOp c -> CpuCreate.run(c, out[0]);
