@@ -190,7 +190,8 @@ final class CudaLibraries {
 
     private static String mixed(Library there, int its, int wanted) {
         return there.component().title() + " in " + there.path() + " is for CUDA " + its
-                + " and the other libraries are for CUDA " + wanted + ", and the two do not work together: " + there.component().remedy(wanted);
+                + " and the other libraries are for CUDA " + wanted
+                + ", and the two do not work together: " + there.component().remedy(wanted);
     }
 
     /** The first Linux driver of a major version of CUDA. */

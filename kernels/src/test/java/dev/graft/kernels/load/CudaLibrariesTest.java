@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -30,8 +32,8 @@ class CudaLibrariesTest {
     }
 
     private SearchPath search(String... folders) {
-        return new SearchPath(String.join(":", java.util.stream.Stream.of(folders).map(f -> temp.resolve(f).toString()).toList()),
-                true, Map.of());
+        return new SearchPath(Stream.of(folders).map(f -> temp.resolve(f).toString()).collect(Collectors.joining(":")), true,
+                Map.of());
     }
 
     @Test
@@ -41,7 +43,8 @@ class CudaLibrariesTest {
         assertThat(choose(13_010, null, "a").cudaMajor()).isEqualTo(13);
         assertThat(choose(12_090, null, "a").cudaMajor()).isEqualTo(12);
         assertThat(choose(0, null, "a").cudaMajor()).isEqualTo(13);
-        assertThat(choose(13_010, "12", "a").found().get(Component.NVRTC).path()).isEqualTo(temp.resolve("a/libnvrtc.so.12"));
+        assertThat(choose(13_010, "12", "a").found().get(Component.NVRTC).path())
+                .isEqualTo(temp.resolve("a/libnvrtc.so.12"));
     }
 
     @Test
@@ -83,8 +86,8 @@ class CudaLibrariesTest {
         toolkit("cuda", 13);
         library("cuda/libcudnn.so.8");
         assertThat(choose(13_000, "13", "cuda").missing().get(Component.CUDNN))
-                .startsWith("cuDNN in " + temp.resolve("cuda/libcudnn.so.8") + " is for CUDA 12 and the other libraries are for"
-                        + " CUDA 13, and the two do not work together: install cuDNN 9 for CUDA 13");
+                .startsWith("cuDNN in " + temp.resolve("cuda/libcudnn.so.8") + " is for CUDA 12 and the other libraries are"
+                        + " for CUDA 13, and the two do not work together: install cuDNN 9 for CUDA 13");
     }
 
     @Test
@@ -133,7 +136,7 @@ class CudaLibrariesTest {
     /** An empty entry means the current folder to the dynamic linker; a library from there would be a trap. */
     @Test
     void theCurrentFolderIsNotSearched() {
-        assertThat(new SearchPath("", false, Map.of("LD_LIBRARY_PATH", ":", "PATH", "::", "CUDA_HOME", " ", "HOME", "/nowhere"))
-                .folders()).doesNotContain(Path.of("").toAbsolutePath());
+        Map<String, String> environment = Map.of("LD_LIBRARY_PATH", ":", "PATH", "::", "CUDA_HOME", " ", "HOME", "/nowhere");
+        assertThat(new SearchPath("", false, environment).folders()).doesNotContain(Path.of("").toAbsolutePath());
     }
 }

@@ -49,7 +49,8 @@ class ElfRetargetTest {
         List<String> before = needed(image);
         assertThat(before).contains("libcublas.so.12", "libc.so.6");
         ElfRetarget.retarget("x.so", image, TO_13);
-        assertThat(needed(image)).isEqualTo(before.stream().map(n -> n.replace("libcublas.so.12", "libcublas.so.13")).toList());
+        assertThat(needed(image))
+                .isEqualTo(before.stream().map(n -> n.replace("libcublas.so.12", "libcublas.so.13")).toList());
     }
 
     /** What binutils reads, which knows nothing of our code. */
@@ -103,7 +104,8 @@ class ElfRetargetTest {
         refused(changed(b -> b.putShort(18, (short) 183)), "it is not a shared library for x86-64");
         refused(changed(b -> b.put(4, (byte) 1)), "it is not a shared library for x86-64");
         refused(changed(b -> b.putShort(16, (short) 2)), "it is not a shared library for x86-64");
-        refused(changed(b -> b.putShort(56, (short) -1)), "65535 program headers of 56 bytes are not what a shared library has");
+        refused(changed(b -> b.putShort(56, (short) -1)),
+                "65535 program headers of 56 bytes are not what a shared library has");
         refused(changed(b -> b.putLong(32, Long.MAX_VALUE - 10)), "its tables point outside the file");
         refused(changed(b -> b.putLong(32, -8)), "its tables point outside the file");
         refused(changed(b -> b.putInt(ElfFile.PROGRAM_HEADERS + 56, 4)), "it has no dynamic section");

@@ -16,6 +16,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The loader against stand-ins of NVIDIA's libraries, in every state in which a machine may be. */
 class NativeLoaderTest {
+    private static final String UNUSABLE = "no CUDA device can be used: ";
+
     @TempDir
     private Path temp;
     private StubLibraries stubs;
@@ -126,7 +128,7 @@ class NativeLoaderTest {
     void withoutADriverOneSentenceSaysSo() throws Exception {
         stubs.toolkit("libraries", 13);
         Outcome o = load("libraries");
-        assertThat(o.problem()).isEqualTo("no CUDA device can be used: libcuda.so.1 was not found, so there is no NVIDIA driver:"
+        assertThat(o.problem()).isEqualTo(UNUSABLE + "libcuda.so.1 was not found, so there is no NVIDIA driver:"
                 + " install it (580 or newer for CUDA 13), or start a container with --gpus all");
         assertThat(o.doctor()).hasSize(1);
         assertThat(o.has(Component.CUBLAS)).isFalse();
@@ -137,10 +139,11 @@ class NativeLoaderTest {
         stubs.driver("all", 13_000, 100, 0, 90);
         stubs.toolkit("all", 13);
         Outcome o = load("all");
-        assertThat(o.problem()).startsWith("no CUDA device can be used: the driver is there but cuInit says CUDA_ERROR_NO_DEVICE"
+        assertThat(o.problem()).startsWith(UNUSABLE + "the driver is there but cuInit says CUDA_ERROR_NO_DEVICE"
                 + " (100): see whether nvidia-smi lists a GPU");
         assertThat(o.has(Component.CUBLAS)).isFalse();
-        assertThat(o.doctor()).contains("No CUDA device can be used:").anyMatch(l -> l.startsWith("cuBLAS   13, not loaded"));
+        assertThat(o.doctor()).contains("No CUDA device can be used:")
+                .anyMatch(l -> l.startsWith("cuBLAS   13, not loaded"));
     }
 
     @Test
@@ -154,10 +157,10 @@ class NativeLoaderTest {
         stubs.driver("all", 12_040);
         stubs.toolkit("all", 13);
         Outcome o = load("all");
-        assertThat(o.problem()).isEqualTo("no CUDA device can be used: cuBLAS was found for CUDA 13 only ("
-                + temp.resolve("all/libcublas.so.13") + "), and the driver supports CUDA 12.4 at most: update NVIDIA's driver to"
-                + " 580 or newer, or install the CUDA 12 toolkit or the Python package nvidia-cublas-cu12, or name its folder by"
-                + " GRAFT_CUDA_PATH");
+        assertThat(o.problem()).isEqualTo(UNUSABLE + "cuBLAS was found for CUDA 13 only ("
+                + temp.resolve("all/libcublas.so.13") + "), and the driver supports CUDA 12.4 at most: update NVIDIA's"
+                + " driver to 580 or newer, or install the CUDA 12 toolkit or the Python package nvidia-cublas-cu12, or name"
+                + " its folder by GRAFT_CUDA_PATH");
         assertThat(o.has(Component.DRIVER)).isTrue();
         assertThat(o.missing(Component.CUDNN)).contains("cuDNN was found for CUDA 13 only");
     }
@@ -167,7 +170,7 @@ class NativeLoaderTest {
         stubs.driver("all", 11_080);
         stubs.toolkit("all", 12);
         Outcome o = load("all");
-        assertThat(o.problem()).isEqualTo("no CUDA device can be used: the driver supports CUDA 11.8 at most, and CUDA 12 is the"
+        assertThat(o.problem()).isEqualTo(UNUSABLE + "the driver supports CUDA 11.8 at most, and CUDA 12 is the"
                 + " oldest that can be used: update NVIDIA's driver to 525 or newer");
     }
 
@@ -180,9 +183,9 @@ class NativeLoaderTest {
         assertThat(o.problem()).isEqualTo("null");
         assertThat(o.get("cublas")).isEqualTo("13010");
         assertThat(o.has(Component.CUDNN)).isFalse();
-        assertThat(o.missing(Component.CUDNN)).matches("cuDNN for CUDA 13 \\(libcudnn\\.so\\.9\\) is in none of the \\d+ folders"
-                + " searched: install cuDNN 9 for CUDA 13, for example the Python package nvidia-cudnn-cu13, or name its folder"
-                + " by GRAFT_CUDA_PATH");
+        assertThat(o.missing(Component.CUDNN)).matches("cuDNN for CUDA 13 \\(libcudnn\\.so\\.9\\) is in none of the \\d+"
+                + " folders searched: install cuDNN 9 for CUDA 13, for example the Python package nvidia-cudnn-cu13, or"
+                + " name its folder by GRAFT_CUDA_PATH");
         assertThat(o.doctor()).contains("A CUDA device can be used, but:", "- " + o.missing(Component.CUDNN));
     }
 
@@ -206,9 +209,9 @@ class NativeLoaderTest {
         assertThat(o.get("cuda")).isEqualTo("12");
         assertThat(o.get("cublas")).isEqualTo("12010");
         assertThat(o.has(Component.CUDNN)).isFalse();
-        assertThat(o.missing(Component.CUDNN)).isEqualTo("cuDNN in " + temp.resolve("python/libcudnn.so.9") + " is for CUDA 13"
-                + " and the other libraries are for CUDA 12, and the two do not work together: install cuDNN 9 for CUDA 12, for"
-                + " example the Python package nvidia-cudnn-cu12, or name its folder by GRAFT_CUDA_PATH");
+        assertThat(o.missing(Component.CUDNN)).isEqualTo("cuDNN in " + temp.resolve("python/libcudnn.so.9") + " is for"
+                + " CUDA 13 and the other libraries are for CUDA 12, and the two do not work together: install cuDNN 9 for"
+                + " CUDA 12, for example the Python package nvidia-cudnn-cu12, or name its folder by GRAFT_CUDA_PATH");
     }
 
     @Test
@@ -228,15 +231,15 @@ class NativeLoaderTest {
         stubs.nvrtc("all", 13);
         Path file = Files.writeString(stubs.folder("all").resolve("libcublas.so.13"), "version https://git-lfs");
         Outcome o = load("all");
-        assertThat(o.problem()).isEqualTo("no CUDA device can be used: " + file + " is not a usable shared library: it is not an"
-                + " ELF file: install the CUDA 13 toolkit or the Python package nvidia-cublas, or name its folder by"
-                + " GRAFT_CUDA_PATH");
+        assertThat(o.problem()).isEqualTo(UNUSABLE + "" + file + " is not a usable shared library: it is not an"
+                + " ELF file: install the CUDA 13 toolkit or the Python package nvidia-cublas, or name its folder"
+                + " by GRAFT_CUDA_PATH");
     }
 
     @Test
     void aTextFileInPlaceOfTheDriver() throws Exception {
         Path file = Files.writeString(stubs.folder("all").resolve("libcuda.so.1"), "");
-        assertThat(load("all").problem()).isEqualTo("no CUDA device can be used: " + file + " is not a usable shared library: it"
+        assertThat(load("all").problem()).isEqualTo(UNUSABLE + "" + file + " is not a usable shared library: it"
                 + " is not an ELF file but empty: install NVIDIA's driver");
     }
 
@@ -247,7 +250,7 @@ class NativeLoaderTest {
         Path gone = stubs.compile("gone", "libgraftgone.so.1", false, List.of());
         stubs.compile("all", "libnvrtc.so.13", true, List.of(gone), "-DNVRTC", "-DVERSION=13000");
         Outcome o = load("all");
-        assertThat(o.problem()).contains(temp.resolve("all/libnvrtc.so.13") + " cannot be loaded (libgraftgone.so.1: cannot open");
+        assertThat(o.problem()).contains(temp.resolve("all/libnvrtc.so.13") + " cannot be loaded (libgraftgone.so.1: ");
         assertThat(o.has(Component.CUBLAS)).isTrue();
         assertThat(o.has(Component.CUDNN)).isTrue();
     }
@@ -269,8 +272,8 @@ class NativeLoaderTest {
         stubs.driver("new", 13_000, 0, 1, 121);
         stubs.driver("old", 13_000, 0, 1, 61);
         stubs.toolkit("all", 13);
-        assertThat(load("new", "all").doctor()).contains("- cuda:0 has compute capability 12.1 and this NVRTC compiles for 10.0"
-                + " and older: install a newer NVRTC");
+        assertThat(load("new", "all").doctor()).contains("- cuda:0 has compute capability 12.1 and this NVRTC compiles for"
+                + " 10.0 and older: install a newer NVRTC");
         assertThat(load("old", "all").doctor()).anyMatch(l -> l.startsWith("- cuda:0 has compute capability 6.1 and CUDA 13"
                 + " supports 7.5 and newer: install the libraries of CUDA 12"));
     }
@@ -278,7 +281,7 @@ class NativeLoaderTest {
     @Test
     void aJavaThatMayNotCallNativeCode() throws Exception {
         stubs.driver("all", 13_000);
-        assertThat(load(List.of("--illegal-native-access=deny"), "all").problem()).isEqualTo("no CUDA device can be used: this"
+        assertThat(load(List.of("--illegal-native-access=deny"), "all").problem()).isEqualTo(UNUSABLE + "this"
                 + " Java may not call native code: start it with --enable-native-access=ALL-UNNAMED");
     }
 }

@@ -78,8 +78,8 @@ final class StubLibraries {
     /** Compiles one library; its symbols get a version named like the file when {@code versioned}. */
     Path compile(String into, String soname, boolean versioned, List<Path> needed, String... defines) throws Exception {
         Path file = folder(into).resolve(soname);
-        List<String> command = new ArrayList<>(List.of("cc", "-shared", "-fPIC", "-Wl,-soname," + soname, "-Wl,--no-as-needed",
-                "-o", file.toString(), source.toString()));
+        List<String> command = new ArrayList<>(List.of("cc", "-shared", "-fPIC", "-Wl,-soname," + soname,
+                "-Wl,--no-as-needed", "-o", file.toString(), source.toString()));
         if (versioned) {
             Path map = Files.writeString(folder.resolve(soname + ".map"), soname + " { global: *; };\n");
             command.add("-Wl,--version-script=" + map);
