@@ -178,9 +178,9 @@ bool supported(int a, int b, int c, int compute) {
 
 bool knownAlgorithm(int algo) { return algo == -1 || (algo >= 0 && algo <= 23) || (algo >= 99 && algo <= 115); }
 
-int gemm(void *handle, int transA, int transB, int64_t m, int64_t n, int64_t k, const void *alpha, const void *a, int aType,
-        int64_t lda, int64_t strideA, const void *b, int bType, int64_t ldb, int64_t strideB, const void *beta, void *c,
-        int cType, int64_t ldc, int64_t strideC, int64_t batch, int compute, int algo) {
+int gemm(const char *name, void *handle, int transA, int transB, int64_t m, int64_t n, int64_t k, const void *alpha,
+        const void *a, int aType, int64_t lda, int64_t strideA, const void *b, int bType, int64_t ldb, int64_t strideB,
+        const void *beta, void *c, int cType, int64_t ldc, int64_t strideC, int64_t batch, int compute, int algo) {
     Handle *h = handles().find(handle);
     if (h == nullptr) return NOT_INITIALIZED;
     if (transA < 0 || transA > 2 || transB < 0 || transB > 2 || m < 0 || n < 0 || k < 0 || batch < 0) return INVALID_VALUE;
@@ -208,10 +208,10 @@ int gemm(void *handle, int transA, int transB, int64_t m, int64_t n, int64_t k, 
         complain("cublasGemmStridedBatched: the results of the batch overlap");
         return EXECUTION_FAILED;
     }
-    return enqueue(h->stream, "cublasGemm", run, g) == 0 ? SUCCESS : EXECUTION_FAILED;
+    return enqueue(h->stream, name, run, g) == 0 ? SUCCESS : EXECUTION_FAILED;
 }
 
-const char *name(int status) {
+const char *statusName(int status) {
     switch (status) {
         case SUCCESS: return "CUBLAS_STATUS_SUCCESS";
         case NOT_INITIALIZED: return "CUBLAS_STATUS_NOT_INITIALIZED";
@@ -252,7 +252,7 @@ STAND_IN_API int cublasGetProperty(int type, int *value) {
 
 STAND_IN_API size_t cublasGetCudartVersion() { return CUDART; }
 
-STAND_IN_API const char *cublasGetStatusName(int status) { return name(status); }
+STAND_IN_API const char *cublasGetStatusName(int status) { return statusName(status); }
 
 STAND_IN_API const char *cublasGetStatusString(int status) {
     switch (status) {
@@ -261,7 +261,7 @@ STAND_IN_API const char *cublasGetStatusString(int status) {
         case INVALID_VALUE: return "an unsupported value or parameter was passed to the function";
         case EXECUTION_FAILED: return "the function failed to launch on the GPU";
         case NOT_SUPPORTED: return "the functionality requested is not supported";
-        default: return name(status);
+        default: return statusName(status);
     }
 }
 
@@ -343,33 +343,37 @@ STAND_IN_API int cublasGetAtomicsMode(void *handle, int *mode) {
 #define GRAFT_PRODUCTS(Suffix, Int) \
     STAND_IN_API int cublasSgemm_v2##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const float *alpha, \
             const float *a, Int lda, const float *b, Int ldb, const float *beta, float *c, Int ldc) { \
-        return gemm(h, ta, tb, m, n, k, alpha, a, R_32F, lda, 0, b, R_32F, ldb, 0, beta, c, R_32F, ldc, 0, 1, C_32F, -1); \
+        return gemm("cublasSgemm_v2", h, ta, tb, m, n, k, alpha, a, R_32F, lda, 0, b, R_32F, ldb, 0, beta, c, R_32F, ldc, \
+                0, 1, C_32F, -1); \
     } \
     STAND_IN_API int cublasDgemm_v2##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const double *alpha, \
             const double *a, Int lda, const double *b, Int ldb, const double *beta, double *c, Int ldc) { \
-        return gemm(h, ta, tb, m, n, k, alpha, a, R_64F, lda, 0, b, R_64F, ldb, 0, beta, c, R_64F, ldc, 0, 1, C_64F, -1); \
+        return gemm("cublasDgemm_v2", h, ta, tb, m, n, k, alpha, a, R_64F, lda, 0, b, R_64F, ldb, 0, beta, c, R_64F, ldc, \
+                0, 1, C_64F, -1); \
     } \
     STAND_IN_API int cublasSgemmStridedBatched##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const float *alpha, \
             const float *a, Int lda, long long sa, const float *b, Int ldb, long long sb, const float *beta, float *c, \
             Int ldc, long long sc, Int batch) { \
-        return gemm(h, ta, tb, m, n, k, alpha, a, R_32F, lda, sa, b, R_32F, ldb, sb, beta, c, R_32F, ldc, sc, batch, C_32F, \
-                -1); \
+        return gemm("cublasSgemmStridedBatched", h, ta, tb, m, n, k, alpha, a, R_32F, lda, sa, b, R_32F, ldb, sb, beta, c, \
+                R_32F, ldc, sc, batch, C_32F, -1); \
     } \
     STAND_IN_API int cublasDgemmStridedBatched##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const double *alpha, \
             const double *a, Int lda, long long sa, const double *b, Int ldb, long long sb, const double *beta, double *c, \
             Int ldc, long long sc, Int batch) { \
-        return gemm(h, ta, tb, m, n, k, alpha, a, R_64F, lda, sa, b, R_64F, ldb, sb, beta, c, R_64F, ldc, sc, batch, C_64F, \
-                -1); \
+        return gemm("cublasDgemmStridedBatched", h, ta, tb, m, n, k, alpha, a, R_64F, lda, sa, b, R_64F, ldb, sb, beta, c, \
+                R_64F, ldc, sc, batch, C_64F, -1); \
     } \
     STAND_IN_API int cublasGemmEx##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const void *alpha, const void *a, \
             int at, Int lda, const void *b, int bt, Int ldb, const void *beta, void *c, int ct, Int ldc, int compute, \
             int algo) { \
-        return gemm(h, ta, tb, m, n, k, alpha, a, at, lda, 0, b, bt, ldb, 0, beta, c, ct, ldc, 0, 1, compute, algo); \
+        return gemm("cublasGemmEx", h, ta, tb, m, n, k, alpha, a, at, lda, 0, b, bt, ldb, 0, beta, c, ct, ldc, 0, 1, \
+                compute, algo); \
     } \
     STAND_IN_API int cublasGemmStridedBatchedEx##Suffix(void *h, int ta, int tb, Int m, Int n, Int k, const void *alpha, \
             const void *a, int at, Int lda, long long sa, const void *b, int bt, Int ldb, long long sb, const void *beta, \
             void *c, int ct, Int ldc, long long sc, Int batch, int compute, int algo) { \
-        return gemm(h, ta, tb, m, n, k, alpha, a, at, lda, sa, b, bt, ldb, sb, beta, c, ct, ldc, sc, batch, compute, algo); \
+        return gemm("cublasGemmStridedBatchedEx", h, ta, tb, m, n, k, alpha, a, at, lda, sa, b, bt, ldb, sb, beta, c, ct, \
+                ldc, sc, batch, compute, algo); \
     }
 
 GRAFT_PRODUCTS(, int)
