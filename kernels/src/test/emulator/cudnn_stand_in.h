@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <string>
 #include <vector>
 
 namespace cudnn {
@@ -57,6 +58,7 @@ enum ActivationMode { SIGMOID = 0, RELU = 1, TANH = 2, CLIPPED_RELU = 3, ELU = 4
 
 /// Remembers why (cudnnGetLastErrorString) and hands the status on; GRAFT_EMULATOR_LOG in the environment prints it too.
 int refuse(int status, const char *why);
+extern thread_local std::string lastError;
 
 // ---- descriptors: plain data, copied by value into whatever is recorded in a stream -----------------------------------
 

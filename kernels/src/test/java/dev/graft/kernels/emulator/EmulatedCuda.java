@@ -31,15 +31,25 @@ public final class EmulatedCuda {
     /** In which order the device runs the threads of a block and the blocks of a grid. Right kernels cannot tell. */
     public enum Order { FORWARD, REVERSE, RANDOM }
 
-    /** A stand-in: its file, its source without which it is an empty library, what it is linked with. */
-    private record Library(String soname, String source, List<String> with) {}
+    /** A stand-in: its file, its sources without which it is an empty library, what it is compiled and linked with. */
+    private record Library(String soname, List<String> sources, List<String> with) {
+        Library(String soname, String source, List<String> with) {
+            this(soname, List.of(source), with);
+        }
+    }
+
+    /** cuBLAS and cuDNN multiply large matrices: for the very processor that runs them. */
+    private static final List<String> ARITHMETIC = List.of("-std=c++20", "-march=native", "-fvisibility=hidden", "-ldl",
+            "-l:libcuda.so.1", "-l:libcublasLt.so.13");
 
     private static final List<Library> LIBRARIES = List.of(
             new Library("libcuda.so.1", "libcuda.cpp", List.of("-Wl,-z,nodelete", "-ldl", "-lpthread")),
             new Library("libnvrtc.so.13", "libnvrtc.cpp", List.of("-ldl")),
             new Library("libcublasLt.so.13", "libcublasLt.cpp", List.of()),
-            new Library("libcublas.so.13", "libcublas.cpp", List.of("-l:libcuda.so.1", "-l:libcublasLt.so.13")),
-            new Library("libcudnn.so.9", "libcudnn.cpp", List.of("-l:libcuda.so.1")));
+            new Library("libcublas.so.13", "libcublas.cpp", ARITHMETIC),
+            new Library("libcudnn.so.9", List.of("libcudnn.cpp", "libcudnn_data.cpp", "libcudnn_convolve.cpp",
+                    "libcudnn_conv.cpp", "libcudnn_ops.cpp", "libcudnn_norm.cpp", "libcudnn_graph.cpp",
+                    "libcudnn_graph_run.cpp"), ARITHMETIC));
 
     private static final Linker LINKER = Linker.nativeLinker();
     private static final Map<String, MethodHandle> FUNCTIONS = new HashMap<>();
@@ -246,8 +256,9 @@ public final class EmulatedCuda {
             List<List<String>> later = new ArrayList<>();
             for (Library l : LIBRARIES) {
                 List<String> c = new ArrayList<>(List.of(compiler, "-O2", "-std=c++17", "-fPIC", "-shared", "-w", "-L.",
-                        "-Wl,-soname," + l.soname(), "-Wl,-rpath,$ORIGIN", "-o", l.soname(), "-x", "c++",
-                        Files.exists(work.resolve(l.source())) ? l.source() : "/dev/null", "-x", "none"));
+                        "-Wl,-soname," + l.soname(), "-Wl,-rpath,$ORIGIN", "-o", l.soname(), "-x", "c++"));
+                c.addAll(Files.exists(work.resolve(l.sources().getFirst())) ? l.sources() : List.of("/dev/null"));
+                c.addAll(List.of("-x", "none"));
                 c.addAll(l.with());
                 if (l.with().contains("-l:libcuda.so.1")) {
                     later.add(c);
