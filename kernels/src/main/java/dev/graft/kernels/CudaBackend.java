@@ -3,6 +3,7 @@ package dev.graft.kernels;
 import dev.graft.kernels.driver.CudaException;
 import dev.graft.kernels.memory.OutOfDeviceMemory;
 import dev.graft.kernels.ops.ConvChoice;
+import dev.graft.kernels.ops.CudaAttention;
 import dev.graft.kernels.ops.CudaConv;
 import dev.graft.kernels.ops.CudaMatMul;
 import dev.graft.kernels.ops.CudaUpdate;
@@ -50,12 +51,14 @@ public final class CudaBackend implements Backend {
     private final CudaDevice device;
     private final HostFallback fallback = new HostFallback();
     private final CudaUpdate updates;
+    private final CudaAttention attention;
     private final CudaMatMul products;
     private final CudaConv convolutions;
 
     CudaBackend(CudaDevice device) {
         this.device = device;
         updates = new CudaUpdate(device);
+        attention = new CudaAttention(device);
         products = new CudaMatMul(device);
         convolutions = new CudaConv(device);
     }
@@ -121,7 +124,7 @@ public final class CudaBackend implements Backend {
             case PoolOp p -> false;
             case NormOp n -> false;
             case LossOp l -> false;
-            case AttentionOp a -> false;
+            case AttentionOp a -> attention.run(a, in, out);
             case ResizeOp r -> false;
             case CreateOp c -> false;
         };

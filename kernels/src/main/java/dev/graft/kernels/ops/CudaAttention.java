@@ -1,12 +1,14 @@
 package dev.graft.kernels.ops;
 
 import dev.graft.kernels.CudaDevice;
+import dev.graft.kernels.CudaStorage;
 import dev.graft.kernels.Scratch;
 import dev.graft.kernels.compile.Kernel;
 import dev.graft.kernels.compile.KernelSource;
 import dev.graft.kernels.driver.Args;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.AttentionOp;
 
 /**
  * Attention in tiles. 16-bit values with a head size that is a multiple of 16 up to 128 go to tensor cores ({@code
@@ -15,6 +17,7 @@ import dev.graft.tensor.Tensor;
  */
 public final class CudaAttention {
     private static final int ROWS = 64;
+    private static final int MAX_GRID = 65535;
 
     private final CudaDevice device;
 
@@ -22,9 +25,23 @@ public final class CudaAttention {
         this.device = device;
     }
 
+    /** @return whether this was computed here */
+    public boolean run(AttentionOp op, Tensor[] in, Tensor[] out) {
+        return switch (op) {
+            case AttentionOp.Attention a -> forward(in[0], in[1], in[2], in.length > 3 ? in[3] : null, a.scale(), a.causal(),
+                    out[0], out[1]);
+            case AttentionOp.AttentionBackward b -> backward(in[0], in[1], in[2], in[3], in[4], in[5],
+                    b.mask() ? in[6] : null, b.scale(), b.causal(), out[0], out[1], out[2]);
+        };
+    }
+
     /** Which kernels compute a head size in a type, and how they are launched. */
     private record Plan(KernelSource source, int rows, int threads, int forwardShared, int keysShared, int queriesShared,
                         boolean plain) {}
+
+    private static Plan plan(Tensor q) {
+        return q.dim(0) > MAX_GRID || q.dim(2) > MAX_GRID ? null : plan(q.dtype(), q.dim(3));
+    }
 
     private static Plan plan(DType type, int d) {
         if ((type == DType.BF16 || type == DType.F16) && d % 16 == 0 && d <= 128) {
@@ -54,8 +71,8 @@ public final class CudaAttention {
     }
 
     /** o and logsumexp from q, k, v. */
-    public boolean forward(Tensor q, Tensor k, Tensor v, Tensor mask, double scale, boolean causal, Tensor o, Tensor lse) {
-        Plan p = plan(q.dtype(), q.dim(3));
+    private boolean forward(Tensor q, Tensor k, Tensor v, Tensor mask, double scale, boolean causal, Tensor o, Tensor lse) {
+        Plan p = plan(q);
         if (p == null) {
             return false;
         }
@@ -66,9 +83,9 @@ public final class CudaAttention {
     }
 
     /** dq, dk, dv; in turn by the kernel that owns keys and the one that owns queries. */
-    public boolean backward(Tensor dout, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Tensor mask, double scale,
+    private boolean backward(Tensor dout, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Tensor mask, double scale,
             boolean causal, Tensor dq, Tensor dk, Tensor dv) {
-        Plan p = plan(q.dtype(), q.dim(3));
+        Plan p = plan(q);
         if (p == null) {
             return false;
         }
@@ -93,7 +110,7 @@ public final class CudaAttention {
     }
 
     private static long mask(Tensor mask) {
-        return mask == null ? 0 : dev.graft.kernels.CudaStorage.address(mask);
+        return mask == null ? 0 : CudaStorage.address(mask);
     }
 
     private Kernel kernel(Plan p, String name, int shared) {
