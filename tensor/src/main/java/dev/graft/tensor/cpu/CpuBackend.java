@@ -32,6 +32,7 @@ public final class CpuBackend extends HostBackend {
     private final CpuReduce reduce;
     private final CpuNorm norm;
     private final CpuLoss loss;
+    private final CpuAttention attention;
     private final CpuPool pool;
     private final CpuIndex index;
     private final CpuUpdate update;
@@ -52,6 +53,7 @@ public final class CpuBackend extends HostBackend {
         reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
         norm = new CpuNorm(new BatchNorm(rows, elements), new LayerNorm(rows));
         loss = new CpuLoss(new CrossEntropy(rows));
+        attention = new CpuAttention(new TiledAttention(kernels, rows));
         pool = new CpuPool(new Pooling(elements), new Reduction(rows));
         index = new CpuIndex(new Gather(elements));
         update = new CpuUpdate(elements);
@@ -92,7 +94,7 @@ public final class CpuBackend extends HostBackend {
             case PoolOp p -> pool.run(p, in, out);
             case NormOp n -> norm.run(n, in, out);
             case LossOp l -> loss.run(l, in, out);
-            case AttentionOp a -> false;
+            case AttentionOp a -> attention.run(a, in, out);
             case ResizeOp r -> pool.resize(r, in[0], out[0]);
             case CreateOp c -> CpuCreate.run(c, out[0]);
         };
