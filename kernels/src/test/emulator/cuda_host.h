@@ -31,10 +31,10 @@
 
 #define __global__
 #define __launch_bounds__(...)
-#define __device__ static inline
+#define __device__
 #define __host__
 #define __constant__
-#define __forceinline__ __attribute__((always_inline))
+#define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
 #define __align__(n) alignas(n)
 #define __grid_constant__

@@ -373,16 +373,6 @@ int cuModuleGetFunction(P *f, P m, const char *name) {
     *f = i->second.get();
     return 0;
 }
-int cuModuleGetGlobal_v2(D *d, size_t *n, P m, const char *name) {
-    READY;
-    auto x = static_cast<Module *>(m);
-    if (!modules().live.count(x)) return 400;
-    P p = dlsym(x->handle, name);
-    if (!p) return 500;
-    if (d) *d = D(p);
-    if (n) *n = 0;
-    return 0;
-}
 #define FUNCTION(f) READY; auto fn = static_cast<Function *>(f); if (!modules().functions.count(fn)) return 400
 int cuFuncGetAttribute(int *v, int a, P f) {
     FUNCTION(f);

@@ -1,6 +1,7 @@
 // A libnvrtc that compiles kernels for the emulated device: g++ on the same text, with cuda_host.h in front. What comes out is
-// a shared object with a table of the extern "C" __global__ functions. Beside this library lie cuda_host.h, its precompiled
-// form and "flags", g++ and its options one a line (all made by EmulatedCuda); results are kept in kernels/ by hash.
+// a shared object with a table of the extern "C" __global__ functions. In the folder "kernels"
+// beside this library lie cuda_host.h, its precompiled form and "flags", g++ and its options one a line (all made by
+// EmulatedCuda); results are kept there by hash.
 #include "image.h"
 #include <cctype>
 #include <cerrno>
@@ -29,6 +30,7 @@ struct Program {
 };
 
 const char *TABLE_HEAD = "\n#line 1 \"emulated device\"\n"
+    "#pragma GCC visibility push(default)\n"
     "extern \"C\" unsigned char *graft_emu_anchor() { static thread_local unsigned char anchor; return &anchor; }\n"
     "extern \"C\" const graft_emu_kernel graft_emu_kernels[] = {\n";
 
@@ -227,11 +229,10 @@ struct Folder {
 
 int compile(Program &p, const Options &o) {
     std::string here = folder(), kernels = here + "/kernels";
-    mkdir(kernels.c_str(), 0700);
     std::vector<std::string> flags;
-    std::istringstream lines(read(here + "/flags"));
+    std::istringstream lines(read(kernels + "/flags"));
     for (std::string l; std::getline(lines, l);) if (!l.empty()) flags.push_back(replaceAll(l, "-std=c++17", "-std=c++" + o.standard));
-    if (flags.empty()) { p.log = "libnvrtc stand-in: no file " + here + "/flags"; return INTERNAL_ERROR; }
+    if (flags.empty()) { p.log = "libnvrtc stand-in: no file " + kernels + "/flags"; return INTERNAL_ERROR; }
     std::string key = p.source + '\0' + p.name + '\0' + std::to_string(o.capability) + o.standard + char('0' + o.contract);
     for (auto &m : o.macros) key += '\0' + m;
     for (auto &f : flags) key += '\0' + f;
@@ -254,16 +255,16 @@ int compile(Program &p, const Options &o) {
     std::string text = "#line 1 \"" + p.name + "\"\n" + p.source;
     write(f.path + "/k.cu", text);
     // First the names of the kernels, which macros may have made: preprocessed with the qualifiers left visible.
-    std::vector<std::string> scan = {flags[0], "-E", "-P", "-x", "c++", "-std=c++" + o.standard, "-DGRAFT_EMULATOR_SCAN", "-include", here + "/cuda_host.h", f.path + "/k.cu", "-o", f.path + "/k.ii"};
+    std::vector<std::string> scan = {flags[0], "-E", "-P", "-x", "c++", "-std=c++" + o.standard, "-DGRAFT_EMULATOR_SCAN", "-include", kernels + "/cuda_host.h", f.path + "/k.cu", "-o", f.path + "/k.ii"};
     for (auto &m : o.macros) scan.push_back(m);
     if (run(scan, f.path + "/scan.log")) { p.log = replaceAll(read(f.path + "/scan.log"), f.path + "/", ""); return COMPILATION; }
     auto found = kernelsOf(read(f.path + "/k.ii"));
     text += TABLE_HEAD;
     for (auto &k : found) text += "GRAFT_EMU_KERNEL(" + k.name + (k.bounds.empty() ? "" : ", " + k.bounds) + ")\n";
-    text += "{nullptr, nullptr, 0, nullptr, nullptr, 0}};\n";
+    text += "{nullptr, nullptr, 0, nullptr, nullptr, 0}};\n#pragma GCC visibility pop\n";
     write(f.path + "/k.cpp", text);
     std::vector<std::string> build = flags;
-    build.insert(build.end(), {"-shared", "-include", here + "/cuda_host.h", "-I" + f.path, "-ffp-contract=" + std::string(o.contract ? "fast" : "off"), "-o", f.path + "/k.so", f.path + "/k.cpp",
+    build.insert(build.end(), {"-shared", "-include", kernels + "/cuda_host.h", "-I" + f.path, "-ffp-contract=" + std::string(o.contract ? "fast" : "off"), "-o", f.path + "/k.so", f.path + "/k.cpp",
         "-L" + here, "-l:libcuda.so.1"});
     for (auto &m : o.macros) build.push_back(m);
     int status = run(build, f.path + "/log");

@@ -29,6 +29,7 @@ struct graft_emu_kernel {
 
 enum graft_emu_vote { GRAFT_EMU_PLAIN, GRAFT_EMU_COUNT, GRAFT_EMU_AND, GRAFT_EMU_OR };
 
+#pragma GCC visibility push(default)         // kernels are compiled with hidden visibility
 extern "C" {
 extern __thread graft_emu_state graft_emu_now __attribute__((tls_model("initial-exec")));
 
@@ -47,4 +48,5 @@ void graft_emu_copy_wait(int groups);
 /// Ends the launch with CUDA_ERROR_LAUNCH_FAILED and this text in the report.
 [[noreturn]] void graft_emu_fail(const char *text);
 }
+#pragma GCC visibility pop
 #endif

@@ -9,15 +9,20 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AtomicMoveNotSupportedException;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
@@ -31,25 +36,38 @@ public final class EmulatedCuda {
     /** In which order the device runs the threads of a block and the blocks of a grid. Right kernels cannot tell. */
     public enum Order { FORWARD, REVERSE, RANDOM }
 
-    /** A stand-in: its file, its sources without which it is an empty library, what it is compiled and linked with. */
-    private record Library(String soname, List<String> sources, List<String> with) {
-        Library(String soname, String source, List<String> with) {
-            this(soname, List.of(source), with);
+    /**
+     * A stand-in.
+     *
+     * @param name  its sources are name.cpp and name_*.cpp, none for an empty library
+     * @param after what must be built before
+     */
+    private record Library(String soname, String name, List<String> after) {
+        boolean compiles(Path file) {
+            String f = file.getFileName().toString();
+            return f.equals(name + ".cpp") || f.startsWith(name + "_") && f.endsWith(".cpp");
+        }
+
+        List<String> command(String compiler, List<Path> sources) {
+            List<String> c = new ArrayList<>(List.of(compiler, "-O2", "-std=c++20", "-fPIC", "-shared", "-w", "-L.",
+                    "-Wl,-soname," + soname, "-Wl,-rpath,$ORIGIN", "-Wl,-z,nodelete", "-o", soname, "-x", "c++"));
+            sources.stream().filter(this::compiles).forEach(f -> c.add(f.getFileName().toString()));
+            if (c.getLast().equals("c++")) {
+                c.add("/dev/null");
+            }
+            c.addAll(List.of("-x", "none", "-ldl", "-lpthread"));
+            after.forEach(l -> c.add("-l:" + l));
+            return c;
         }
     }
 
-    /** cuBLAS and cuDNN multiply large matrices: for the very processor that runs them. */
-    private static final List<String> ARITHMETIC = List.of("-std=c++20", "-march=native", "-fvisibility=hidden", "-ldl",
-            "-l:libcuda.so.1", "-l:libcublasLt.so.13");
-
     private static final List<Library> LIBRARIES = List.of(
-            new Library("libcuda.so.1", "libcuda.cpp", List.of("-Wl,-z,nodelete", "-ldl", "-lpthread")),
-            new Library("libnvrtc.so.13", "libnvrtc.cpp", List.of("-ldl")),
-            new Library("libcublasLt.so.13", "libcublasLt.cpp", List.of()),
-            new Library("libcublas.so.13", "libcublas.cpp", ARITHMETIC),
-            new Library("libcudnn.so.9", List.of("libcudnn.cpp", "libcudnn_data.cpp", "libcudnn_convolve.cpp",
-                    "libcudnn_conv.cpp", "libcudnn_ops.cpp", "libcudnn_norm.cpp", "libcudnn_graph.cpp",
-                    "libcudnn_graph_run.cpp"), ARITHMETIC));
+            new Library("libcuda.so.1", "libcuda", List.of()),
+            new Library("libnvrtc.so.13", "libnvrtc", List.of()),
+            new Library("libcublasLt.so.13", "libcublasLt", List.of()),
+            new Library("libcublas.so.13", "libcublas", List.of("libcuda.so.1", "libcublasLt.so.13")),
+            new Library("libcudnn.so.9", "libcudnn", List.of("libcuda.so.1")));
+    private static final List<String> KERNEL_HEADERS = List.of("cuda_host.h", "cuda_tensor.h", "runtime.h");
 
     private static final Linker LINKER = Linker.nativeLinker();
     private static final Map<String, MethodHandle> FUNCTIONS = new HashMap<>();
@@ -64,9 +82,14 @@ public final class EmulatedCuda {
         if (folder == null && reason == null) {
             try {
                 Path module = module();
-                folder = build(module.resolve("src/test/emulator"), module.resolve("target/emulator"));
+                Path target = Files.createDirectories(module.resolve("target/emulator"));
+                try (FileChannel c = FileChannel.open(target.resolve("lock"), StandardOpenOption.CREATE,
+                        StandardOpenOption.WRITE)) {
+                    c.lock();   // until it is closed: two processes need not both build
+                    folder = build(module.resolve("src/test/emulator"), target);
+                }
                 System.setProperty("graft.cuda.path", folder.toString());
-                System.setProperty("graft.cuda.cache", folder.resolve("cache").toString());
+                System.setProperty("graft.cuda.cache", folder.resolve("kernels").toRealPath().resolve("cache").toString());
                 cuda = SymbolLookup.libraryLookup(folder.resolve("libcuda.so.1"), Arena.global());
             } catch (IOException e) {
                 folder = null;
@@ -165,7 +188,7 @@ public final class EmulatedCuda {
 
     /** What ran, and how often. */
     public static Map<String, Long> launches() {
-        Map<String, Long> m = new java.util.TreeMap<>();
+        Map<String, Long> m = new TreeMap<>();
         text("graft_emu_launched").lines().forEach(l -> m.put(l.substring(0, l.lastIndexOf(' ')),
                 Long.valueOf(l.substring(l.lastIndexOf(' ') + 1))));
         return m;
@@ -229,58 +252,75 @@ public final class EmulatedCuda {
         throw new IOException("src/test/emulator is not above " + Path.of("").toAbsolutePath());
     }
 
+    /** The libraries by a hash of all sources, what kernels are compiled with by a hash of what they see. */
     private static Path build(Path sources, Path target) throws IOException {
         String compiler = System.getProperty("graft.test.cxx", "g++");
         String version = version(compiler);
         List<String> kernelFlags = new ArrayList<>(List.of("-O1", "-std=c++17", "-fPIC", "-w", "-fno-math-errno",
-                "-fno-trapping-math"));
+                "-fno-trapping-math", "-fvisibility=hidden", "-fno-gnu-unique"));
         String cpu = cpuFlags();
         for (String f : List.of("fma", "f16c")) {
             if (cpu.contains(" " + f + " ")) {
                 kernelFlags.add("-m" + f);
             }
         }
-        String hash = hash(sources, version + kernelFlags);
-        Path done = target.resolve(hash);
-        if (Files.isDirectory(done)) {
-            return done;
+        List<Path> all;
+        try (Stream<Path> files = Files.list(sources)) {
+            all = files.filter(Files::isRegularFile).sorted().toList();
         }
-        Files.createDirectories(target);
-        Path work = Files.createTempDirectory(target, "build");
-        try {
-            try (Stream<Path> files = Files.list(sources)) {
-                for (Path f : files.filter(Files::isRegularFile).toList()) {
-                    Files.copy(f, work.resolve(f.getFileName()));
-                }
-            }
-            List<List<String>> later = new ArrayList<>();
-            for (Library l : LIBRARIES) {
-                List<String> c = new ArrayList<>(List.of(compiler, "-O2", "-std=c++17", "-fPIC", "-shared", "-w", "-L.",
-                        "-Wl,-soname," + l.soname(), "-Wl,-rpath,$ORIGIN", "-o", l.soname(), "-x", "c++"));
-                c.addAll(Files.exists(work.resolve(l.sources().getFirst())) ? l.sources() : List.of("/dev/null"));
-                c.addAll(List.of("-x", "none"));
-                c.addAll(l.with());
-                if (l.with().contains("-l:libcuda.so.1")) {
-                    later.add(c);
-                } else {
-                    run(work, c);
-                }
-            }
-            List<String> header = new ArrayList<>(List.of(compiler));
-            header.addAll(kernelFlags);
-            header.addAll(List.of("-x", "c++-header", "cuda_host.h", "-o", "cuda_host.h.gch"));
-            later.add(header);
-            for (List<String> c : later) {
-                run(work, c);
-            }
+        List<Path> headers = KERNEL_HEADERS.stream().map(sources::resolve).toList();
+        Path kernels = target.resolve("kernels-" + hash(headers, version + kernelFlags));
+        Path done = target.resolve(hash(all, version + kernelFlags));
+        publish(target, kernels, work -> {
+            copy(headers, work);
+            List<String> c = new ArrayList<>(List.of(compiler));
+            c.addAll(kernelFlags);
+            c.addAll(List.of("-x", "c++-header", "cuda_host.h", "-o", "cuda_host.h.gch"));
+            run(work, c);
             List<String> flags = new ArrayList<>(List.of(compiler, "-x", "c++"));
             flags.addAll(kernelFlags);
             Files.write(work.resolve("flags"), flags);
-            move(work, done);
-        } finally {
-            delete(work);
-        }
+        });
+        publish(target, done, work -> {
+            for (Library l : LIBRARIES) {
+                List<Path> inputs = all.stream().filter(f -> f.toString().endsWith(".h") || l.compiles(f)).toList();
+                Path built = target.resolve(l.name() + "-" + hash(inputs, version + l.command(compiler, inputs)));
+                publish(target, built, folder -> {
+                    copy(inputs, folder);
+                    for (String other : l.after()) {
+                        Files.copy(work.resolve(other), folder.resolve(other));
+                    }
+                    run(folder, l.command(compiler, inputs));
+                });
+                Files.copy(built.resolve(l.soname()), work.resolve(l.soname()));
+            }
+            Files.createSymbolicLink(work.resolve("kernels"), Path.of("..", kernels.getFileName().toString()));
+        });
         return done;
+    }
+
+    private interface Work {
+        void in(Path folder) throws IOException;
+    }
+
+    /** Does work in a folder of its own, which then takes its name: what has the name is whole. */
+    private static void publish(Path parent, Path done, Work work) throws IOException {
+        if (Files.isDirectory(done)) {
+            return;
+        }
+        Path folder = Files.createTempDirectory(parent, "build");
+        try {
+            work.in(folder);
+            Files.move(folder, done, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            delete(folder);
+        }
+    }
+
+    private static void copy(List<Path> files, Path to) throws IOException {
+        for (Path f : files) {
+            Files.copy(f, to.resolve(f.getFileName()));
+        }
     }
 
     private static void run(Path in, List<String> command) throws IOException {
@@ -292,9 +332,10 @@ public final class EmulatedCuda {
                 throw new IllegalStateException(String.join(" ", command) + "\n" + Files.readString(log));
             }
         } catch (InterruptedException e) {
-            p.destroyForcibly();
             Thread.currentThread().interrupt();
             throw new IOException("interrupted while the emulated device was built", e);
+        } finally {
+            p.destroyForcibly();
         }
     }
 
@@ -322,39 +363,24 @@ public final class EmulatedCuda {
         }
     }
 
-    private static String hash(Path sources, String more) throws IOException {
-        try (Stream<Path> files = Files.list(sources)) {
-            var d = java.security.MessageDigest.getInstance("SHA-256");
+    private static String hash(List<Path> files, String more) throws IOException {
+        try {
+            MessageDigest d = MessageDigest.getInstance("SHA-256");
             d.update(more.getBytes(StandardCharsets.UTF_8));
-            for (Path f : files.filter(Files::isRegularFile).sorted().toList()) {
+            for (Path f : files) {
                 d.update(f.getFileName().toString().getBytes(StandardCharsets.UTF_8));
                 d.update(Files.readAllBytes(f));
             }
-            return java.util.HexFormat.of().formatHex(d.digest(), 0, 8);
-        } catch (java.security.NoSuchAlgorithmException e) {
+            return HexFormat.of().formatHex(d.digest(), 0, 8);
+        } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e);   // every JDK has it
-        }
-    }
-
-    /** Another process may have been quicker: then its work is as good. */
-    private static void move(Path work, Path done) throws IOException {
-        try {
-            Files.move(work, done, StandardCopyOption.ATOMIC_MOVE);
-        } catch (AtomicMoveNotSupportedException | FileAlreadyExistsException | java.nio.file.DirectoryNotEmptyException e) {
-            if (!Files.isDirectory(done)) {
-                throw e;
-            }
-        } catch (java.nio.file.FileSystemException e) {
-            if (!Files.isDirectory(done)) {
-                throw e;
-            }
         }
     }
 
     private static void delete(Path folder) throws IOException {
         if (Files.isDirectory(folder)) {
             try (Stream<Path> files = Files.walk(folder)) {
-                for (Path f : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+                for (Path f : files.sorted(Comparator.reverseOrder()).toList()) {
                     Files.deleteIfExists(f);
                 }
             }
