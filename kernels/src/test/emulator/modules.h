@@ -4,6 +4,7 @@
 #define GRAFT_EMU_MODULES_H
 #include "device.h"
 #include "image.h"
+#include <atomic>
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
@@ -85,7 +86,12 @@ inline int loadModule(const void *image, Module *&out) {
         done += n;
     }
     auto m = std::make_unique<Module>();
-    m->handle = dlopen(("/proc/self/fd/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
+    // Every module under a path of its own: dlopen takes one that it has seen for the same library, and numbers of files come
+    // back. The bits of a counter are written as "/./" and "//".
+    static std::atomic<unsigned> count{0};
+    std::string path = "/proc/self/fd";
+    for (unsigned k = ++count; k; k >>= 1) path += k & 1 ? "/./" : "//";
+    m->handle = dlopen((path + "/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
     close(fd);
     if (!m->handle) {
         device().complain(std::string("cuModuleLoadData: ") + dlerror());
