@@ -5,7 +5,9 @@ import dev.graft.kernels.memory.OutOfDeviceMemory;
 import dev.graft.kernels.ops.ConvChoice;
 import dev.graft.kernels.ops.CudaAttention;
 import dev.graft.kernels.ops.CudaConv;
+import dev.graft.kernels.ops.CudaLoss;
 import dev.graft.kernels.ops.CudaMatMul;
+import dev.graft.kernels.ops.CudaReduce;
 import dev.graft.kernels.ops.CudaUpdate;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
@@ -54,6 +56,8 @@ public final class CudaBackend implements Backend {
     private final CudaAttention attention;
     private final CudaMatMul products;
     private final CudaConv convolutions;
+    private final CudaReduce reductions;
+    private final CudaLoss losses;
 
     CudaBackend(CudaDevice device) {
         this.device = device;
@@ -61,6 +65,8 @@ public final class CudaBackend implements Backend {
         attention = new CudaAttention(device);
         products = new CudaMatMul(device);
         convolutions = new CudaConv(device);
+        reductions = new CudaReduce(device);
+        losses = new CudaLoss(device);
     }
 
     @Override
@@ -116,14 +122,14 @@ public final class CudaBackend implements Backend {
     private boolean primitive(PrimitiveOp op, Tensor[] in, Tensor[] out) {
         return switch (op) {
             case ElementwiseOp e -> false;
-            case ReduceOp r -> false;
+            case ReduceOp r -> reductions.run(r, in, out);
             case LayoutOp l -> false;
             case IndexOp i -> false;
             case MatMul m -> products.run(m, in, out);
             case ConvOp c -> convolutions.run(c, in, out);
             case PoolOp p -> false;
             case NormOp n -> false;
-            case LossOp l -> false;
+            case LossOp l -> losses.run(l, in, out);
             case AttentionOp a -> attention.run(a, in, out);
             case ResizeOp r -> false;
             case CreateOp c -> false;

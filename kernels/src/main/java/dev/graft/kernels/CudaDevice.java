@@ -232,6 +232,14 @@ public final class CudaDevice {
         return control + ControlBlock.ERROR_FLAG;
     }
 
+    /**
+     * Device address of 4096 unsigned ints by which the last block of a launch is found: 0 before every launch, and left 0 by
+     * each.
+     */
+    public long counters() {
+        return control + ControlBlock.COUNTERS;
+    }
+
     /** Waits for the compute stream; throws what went wrong meanwhile. */
     void synchronize() {
         Driver.synchronize(compute);

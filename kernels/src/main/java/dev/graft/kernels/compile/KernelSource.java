@@ -8,10 +8,12 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * What is compiled as one: the definitions of {@code common.cuh}, then macros that specialise, then a file of
- * {@code src/main/cuda} or generated text.
+ * {@code src/main/cuda} or generated text, which may include further files of that folder.
  *
  * @param name      the file's name, or what generated text is called in messages
  * @param defines   macros and their values
@@ -19,6 +21,7 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public record KernelSource(String name, SortedMap<String, String> defines, String generated) {
     private static final String COMMON = "common.cuh";
+    private static final Pattern INCLUDE = Pattern.compile("(?m)^#include \"([a-z_]+\\.cuh)\"$");
     private static final Map<String, String> FILES = new ConcurrentHashMap<>();
 
     public static KernelSource of(String file) {
@@ -45,8 +48,24 @@ public record KernelSource(String name, SortedMap<String, String> defines, Strin
         StringBuilder s = new StringBuilder();
         s.append("#line 1 \"").append(COMMON).append("\"\n").append(file(COMMON)).append('\n');
         defines.forEach((k, v) -> s.append("#define ").append(k).append(' ').append(v).append('\n'));
-        return s.append("#line 1 \"").append(name).append("\"\n").append(generated == null ? file(name) : generated)
-                .toString();
+        append(s, name, generated == null ? file(name) : generated);
+        return s.toString();
+    }
+
+    /** The text with the files that it includes in their places: the compiler has no folder to look into. */
+    private static void append(StringBuilder s, String name, String text) {
+        s.append("#line 1 \"").append(name).append("\"\n");
+        Matcher m = INCLUDE.matcher(text);
+        int at = 0;
+        long line = 1;
+        while (m.find()) {
+            s.append(text, at, m.start());
+            append(s, m.group(1), file(m.group(1)));
+            line += text.substring(at, m.start()).chars().filter(c -> c == '\n').count();
+            s.append("\n#line ").append(line).append(" \"").append(name).append('"');
+            at = m.end();
+        }
+        s.append(text, at, text.length());
     }
 
     private static String file(String name) {

@@ -1,0 +1,63 @@
+package dev.graft.kernels.ops;
+
+import dev.graft.kernels.CudaStorage;
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Tensor;
+
+/** How types are called in kernels, and how many elements a thread can access at once. */
+final class Vectors {
+    private static final int WIDEST = 16;
+
+    private Vectors() {}
+
+    /** The type's name in {@code common.cuh}. */
+    static String type(DType t) {
+        return switch (t) {
+            case F32 -> "float";
+            case F64 -> "double";
+            case F16 -> "half";
+            case BF16 -> "bf16";
+            case I8 -> "i8";
+            case I16 -> "i16";
+            case I32 -> "i32";
+            case I64 -> "i64";
+            case U8 -> "u8";
+            case BOOL -> "bool8";
+        };
+    }
+
+    /** What {@code t} is computed in: {@code acc_t<T>}. */
+    static DType accumulator(DType t) {
+        return switch (t) {
+            case F32, F16, BF16 -> DType.F32;
+            case F64 -> DType.F64;
+            case I8, I16, I32, I64, U8, BOOL -> DType.I64;
+        };
+    }
+
+    /**
+     * The largest power of two, at most 16 bytes of {@code t}, that divides {@code count} and at whose multiples all of the
+     * tensors begin. Tensors of wider types are accessed in several pieces of 16 bytes.
+     */
+    static int width(DType t, long count, Tensor... tensors) {
+        int n = WIDEST / t.bytes();
+        while (n > 1 && (count % n != 0 || !aligned(n, tensors))) {
+            n /= 2;
+        }
+        return n;
+    }
+
+    private static boolean aligned(int n, Tensor[] tensors) {
+        for (Tensor t : tensors) {
+            if (CudaStorage.address(t) % Math.min(WIDEST, n * t.dtype().bytes()) != 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** The smallest power of two that is not less than {@code n}, at most 2^30. */
+    static int powerAbove(long n) {
+        return n <= 1 ? 1 : n > 1 << 29 ? 1 << 30 : Integer.highestOneBit((int) n - 1) << 1;
+    }
+}
