@@ -25,6 +25,7 @@ final class CudaLibraries {
     /** What JCuda's libraries can be fitted to, best first. */
     static final List<Integer> CUDA_MAJORS = List.of(13, 12);
     private static final List<Integer> CUDNN_MAJORS = List.of(9, 8);
+    private static final List<Component> NEEDED = List.of(Component.CUBLAS, Component.NVRTC);
     private static final List<Component> LIBRARIES = List.of(Component.CUBLAS, Component.NVRTC, Component.CUDNN);
 
     /** The libraries to use and, for those that are missing, why: a clause that ends with what to do. */
@@ -78,8 +79,8 @@ final class CudaLibraries {
     }
 
     /**
-     * Chooses by, in this order: the most libraries from the folders that the user named, the most libraries, the
-     * newest CUDA.
+     * Chooses by, in this order: whether cuBLAS and NVRTC are both there, the most libraries from the folders that the
+     * user named, the most libraries, the newest CUDA.
      *
      * @param driverVersion what cuDriverGetVersion says, such as 12040, or 0 when it is not known
      * @param major         the value of {@link #MAJOR} or null
@@ -96,8 +97,9 @@ final class CudaLibraries {
         Map<Integer, Map<Component, Library>> sets = new LinkedHashMap<>();
         majors.forEach(m -> sets.put(m, set(m, cudnns)));
         List<Integer> runnable = majors.stream().filter(m -> driverVersion == 0 || m <= driverVersion / 1000).toList();
-        int best = runnable.stream().max(Comparator.comparingInt((Integer m) -> fromNamedFolders(sets.get(m)))
-                .thenComparingInt(m -> sets.get(m).size()).thenComparingInt(m -> m)).orElse(0);
+        int best = runnable.stream().max(Comparator.comparing((Integer m) -> sets.get(m).keySet().containsAll(NEEDED))
+                .thenComparingInt(m -> fromNamedFolders(sets.get(m))).thenComparingInt(m -> sets.get(m).size())
+                .thenComparingInt(m -> m)).orElse(0);
         Map<Component, Library> found = best == 0 ? Map.of() : sets.get(best);
         Map<Component, String> missing = new EnumMap<>(Component.class);
         for (Component c : LIBRARIES) {
@@ -116,7 +118,7 @@ final class CudaLibraries {
 
     private Map<Component, Library> set(int major, List<Cudnn> cudnns) {
         Map<Component, Library> set = new EnumMap<>(Component.class);
-        for (Component c : List.of(Component.CUBLAS, Component.NVRTC)) {
+        for (Component c : NEEDED) {
             files(c.soname(major)).stream().findFirst().ifPresent(f -> set.put(c, new Library(c, major, f)));
         }
         cudnns.stream().filter(c -> c.fits(major)).findFirst().ifPresent(c -> set.put(Component.CUDNN, c.library));

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Loads the driver, cuBLAS, NVRTC and cuDNN, then JCuda's classes for them. Properties: {@code graft.cuda.path}
@@ -21,20 +22,18 @@ public final class NativeLoader {
     private static final System.Logger LOG = System.getLogger(NativeLoader.class.getName());
     private static LibraryReport report;
 
-    private final CudaLibraries libraries;
     private final Map<Component, Library> found = new EnumMap<>(Component.class);
     private final Map<Component, String> missing = new EnumMap<>(Component.class);
+    private CudaLibraries libraries;
     private int driverVersion;
     private int cudaMajor;
 
-    private NativeLoader(CudaLibraries libraries) {
-        this.libraries = libraries;
-    }
+    private NativeLoader() {}
 
     /** Loads what is there at the first call, and gives the same report at every later one; never throws. */
     public static synchronized LibraryReport load() {
         if (report == null) {
-            report = new NativeLoader(new CudaLibraries(SearchPath.ofProcess())).run();
+            report = new NativeLoader().run();
             LOG.log(Level.DEBUG, () -> report.problem() != null ? report.problem() : report.summary());
         }
         return report;
@@ -46,6 +45,7 @@ public final class NativeLoader {
             if (!platform.equals("Linux amd64")) {
                 missing.put(Component.DRIVER, "this is " + platform + " and CUDA is used on Linux x86-64 only: use the CPU");
             } else {
+                libraries = new CudaLibraries(SearchPath.ofProcess());
                 find();
             }
         } catch (GraftException e) {
@@ -61,7 +61,7 @@ public final class NativeLoader {
 
     private void find() {
         SharedObject driver = openDriver();
-        String problem = null;
+        String problem;
         if (driver == null) {
             String broken = libraries.refused(Component.DRIVER.soname(1));
             problem = broken != null ? broken + ": " + Component.DRIVER.remedy(0)
@@ -90,8 +90,9 @@ public final class NativeLoader {
         String soname = Component.DRIVER.soname(1);
         List<Path> files = libraries.files(soname);
         List<Path> named = libraries.path().named();
-        for (Path file : files.stream().filter(f -> named.contains(f.getParent())).toList()) {
-            return openDriver(file);
+        Optional<Path> first = files.stream().filter(f -> named.contains(f.getParent())).findFirst();
+        if (first.isPresent()) {
+            return openDriver(first.get());
         }
         if (!libraries.path().only()) {
             try {
@@ -114,24 +115,29 @@ public final class NativeLoader {
 
     private void loadAll() {
         try (JCudaNatives natives = new JCudaNatives()) {
-            natives.bind(found.get(Component.DRIVER));
-            for (Component c : List.of(Component.CUBLAS, Component.NVRTC, Component.CUDNN)) {
-                Library library = found.get(c);
-                if (library != null) {
-                    try {
-                        open(library);
-                        natives.bind(library);
-                    } catch (GraftException e) {
-                        missing.put(c, library.path() + " cannot be loaded (" + e.getMessage() + ")" + fix(c));
+            for (Library library : found.values()) {                    // in the order of Component: the driver first
+                try {
+                    open(library);
+                    natives.bind(library);
+                } catch (GraftException e) {
+                    missing.put(library.component(), library.path() + " cannot be loaded (" + e.getMessage() + "): "
+                            + fix(library.component(), e.getMessage()));
+                    if (library.component() == Component.DRIVER) {
+                        return;
                     }
                 }
             }
         }
     }
 
-    private String fix(Component c) {
-        return System.getenv("LD_BIND_NOW") == null ? ": " + c.remedy(cudaMajor)
-                : ": unset LD_BIND_NOW, with which the dynamic linker wants functions that are never called";
+    private String fix(Component c, String reason) {
+        if (reason.contains("undefined symbol") && System.getenv("LD_BIND_NOW") != null) {
+            return "unset LD_BIND_NOW, with which the dynamic linker wants functions that are never called";
+        }
+        if (reason.contains("failed to map segment")) {
+            return "name a folder for temporary files from which code may run by -Djava.io.tmpdir";
+        }
+        return c.remedy(cudaMajor);
     }
 
     /** Opens a library after those that it looks for by name only. */
@@ -141,8 +147,9 @@ public final class NativeLoader {
             // NVRTC asks for its builtins by their bare name, which no folder of a Python package is searched for.
             case NVRTC -> beside(library.path(), "libnvrtc-builtins.so." + library.major() + "*")
                     .forEach(SharedObject::open);
-            // A part of cuDNN 9 that does not load ends the process at the first call; here it gives a reason.
-            case CUDNN -> beside(library.path(), "libcudnn_{graph,ops}.so." + library.major()).forEach(SharedObject::open);
+            // A part of cuDNN that does not load ends the process at the first call; here it gives a reason.
+            case CUDNN -> beside(library.path(), "libcudnn_{graph,ops,ops_infer}.so."
+                    + library.major()).forEach(SharedObject::open);
             case DRIVER -> { }
         }
         SharedObject.open(library.path());

@@ -71,6 +71,15 @@ class CudaLibrariesTest {
     }
 
     @Test
+    void aNamedFolderWithOneLibraryDoesNotBreakTheSet() throws IOException {
+        library("named/libnvrtc.so.12");
+        toolkit("system", 13);
+        SearchPath path = new SearchPath(temp.resolve("named").toString(), false,
+                Map.of("LD_LIBRARY_PATH", temp.resolve("system").toString(), "HOME", "/nowhere"));
+        assertThat(new CudaLibraries(path).choose(13_000, null).cudaMajor()).isEqualTo(13);
+    }
+
+    @Test
     void cudnnOfTheRightCudaIsTakenThoughAnotherComesFirst() throws IOException {
         toolkit("cuda", 13);
         library("first/libcudnn.so.9");

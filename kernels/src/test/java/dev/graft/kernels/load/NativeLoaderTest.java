@@ -50,6 +50,10 @@ class NativeLoaderTest {
     }
 
     private Outcome load(List<String> flags, String... folders) throws Exception {
+        return loadWith("GRAFT_CUDA_PATH=", flags, folders);
+    }
+
+    private Outcome loadWith(String environment, List<String> flags, String... folders) throws Exception {
         Path own = Files.createDirectories(temp.resolve("tmp"));
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.io.tmpdir=" + own,
@@ -57,7 +61,7 @@ class NativeLoaderTest {
                 + String.join(":", List.of(folders).stream().map(f -> temp.resolve(f).toString()).toList())));
         command.addAll(flags.isEmpty() ? List.of("--enable-native-access=ALL-UNNAMED") : flags);
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), LoadedInItsOwnProcess.class.getName()));
-        String output = StubLibraries.run(command);
+        String output = StubLibraries.run(command, environment);
         assertThat(output).startsWith("0 ").doesNotContain("\tat ", "Exception");
         Map<String, String> said = new LinkedHashMap<>();
         List<String> doctor = new ArrayList<>();
@@ -276,6 +280,17 @@ class NativeLoaderTest {
                 + " 10.0 and older: install a newer NVRTC");
         assertThat(load("old", "all").doctor()).anyMatch(l -> l.startsWith("- cuda:0 has compute capability 6.1 and CUDA 13"
                 + " supports 7.5 and newer: install the libraries of CUDA 12"));
+    }
+
+    /** JCuda's libraries ask for many functions that a newer CUDA lacks and nobody calls. */
+    @Test
+    void aLinkerThatWantsEveryFunctionAtOnce() throws Exception {
+        stubs.driver("all", 13_000);
+        stubs.toolkit("all", 13);
+        Outcome o = loadWith("LD_BIND_NOW=1", List.of(), "all");
+        assertThat(o.problem()).startsWith(UNUSABLE + temp.resolve("all/libcuda.so.1") + " cannot be loaded (")
+                .contains("undefined symbol: cu").endsWith("): unset LD_BIND_NOW, with which the dynamic linker wants"
+                        + " functions that are never called");
     }
 
     @Test
