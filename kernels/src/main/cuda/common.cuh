@@ -266,6 +266,63 @@ template <int N, class T> __device__ __forceinline__ void load_packed(const T *p
     unpack(load_vec<N>(p, i), x);
 }
 
+// ------------------------------------------------------------------ N elements at a time
+
+/** N elements in as many 16-byte words as they need; a power of two. */
+template <class T, int N> struct Chunk {
+    static const int parts = (int) sizeof(T) * N > 16 ? (int) sizeof(T) * N / 16 : 1;
+    Vec<T, N / parts> part[parts];
+};
+
+/** Elements i * N and following. */
+template <int N, class T> __device__ __forceinline__ Chunk<T, N> load_chunk(const T *p, i64 i) {
+    Chunk<T, N> c;
+#pragma unroll
+    for (int j = 0; j < Chunk<T, N>::parts; j++) {
+        c.part[j] = load_vec<N / Chunk<T, N>::parts>(p, i * Chunk<T, N>::parts + j);
+    }
+    return c;
+}
+/** N elements from {@code p} on if {@code step} is 1; *p again and again if it is 0. */
+template <int N, class T> __device__ __forceinline__ Chunk<T, N> load_strided(const T *p, i64 step) {
+    if (step != 0) return load_chunk<N>(p, 0);
+    Chunk<T, N> c;
+    T x = *p;
+#pragma unroll
+    for (int j = 0; j < Chunk<T, N>::parts; j++) {
+#pragma unroll
+        for (int k = 0; k < N / Chunk<T, N>::parts; k++) c.part[j].v[k] = x;
+    }
+    return c;
+}
+template <class T, int N> __device__ __forceinline__ void unpack_chunk(Chunk<T, N> c, acc_t<T> *x) {
+#pragma unroll
+    for (int j = 0; j < Chunk<T, N>::parts; j++) unpack(c.part[j], x + j * (N / Chunk<T, N>::parts));
+}
+template <int N, class T> __device__ __forceinline__ void store_chunk(T *p, i64 i, const acc_t<T> *x) {
+    const int parts = Chunk<T, N>::parts;
+#pragma unroll
+    for (int j = 0; j < parts; j++) store_packed<N / parts>(p, i * parts + j, x + j * (N / parts));
+}
+
+// ------------------------------------------------------------------ axes
+
+/** Sizes of up to 8 axes, outermost first, and the steps in elements along them in some tensor. */
+struct Axes { i64 size[8]; };
+struct Steps { i64 at[8]; };
+
+/** Place of element e of a tensor of {@code n} elements and these axes in another, which walks them with {@code steps}. */
+__device__ __forceinline__ i64 place_of(i64 e, i64 n, i32 rank, const Axes &axes, const Steps &steps) {
+    i64 place = 0;
+#pragma unroll 1
+    for (int a = rank - 1; a > 0; a--) {
+        i64 q = n <= 0x7fffffff ? (i64) ((u32) e / (u32) axes.size[a]) : e / axes.size[a];
+        place += (e - q * axes.size[a]) * steps.at[a];
+        e = q;
+    }
+    return place + e * steps.at[0];
+}
+
 // ------------------------------------------------------------------ reductions
 
 /** op(every lane's v) in every lane; all 32 lanes must come here. op is a function or lambda of two values. */

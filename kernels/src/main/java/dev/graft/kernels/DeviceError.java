@@ -6,7 +6,9 @@ import dev.graft.tensor.GraftException;
 public enum DeviceError {
     NONE(""),
     INDEX_OUT_OF_RANGE("take or take_along: an index lies outside of its axis: check labels and token numbers"),
-    TARGET_OUT_OF_RANGE("cross_entropy: a target is no class of the logits: check the labels, or set ignoreIndex");
+    TARGET_OUT_OF_RANGE("cross_entropy: a target is no class of the logits: check the labels, or set ignoreIndex"),
+    INTEGER_DIVISION_BY_ZERO("div: integer division by zero"),
+    NEGATIVE_INTEGER_POWER("pow: an integer to a negative power is no integer: cast to float32 first");
 
     private final String sentence;
 

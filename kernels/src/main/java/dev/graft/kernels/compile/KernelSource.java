@@ -68,7 +68,8 @@ public record KernelSource(String name, SortedMap<String, String> defines, Strin
         s.append(text, at, text.length());
     }
 
-    private static String file(String name) {
+    /** The text of a file of {@code src/main/cuda}. */
+    public static String file(String name) {
         return FILES.computeIfAbsent(name, n -> {
             try (InputStream in = KernelSource.class.getResourceAsStream("/dev/graft/kernels/cuda/" + n)) {
                 if (in == null) {

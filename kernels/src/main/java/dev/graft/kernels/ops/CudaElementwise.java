@@ -1,0 +1,148 @@
+package dev.graft.kernels.ops;
+
+import dev.graft.kernels.CudaDevice;
+import dev.graft.kernels.CudaStorage;
+import dev.graft.kernels.compile.Kernel;
+import dev.graft.kernels.compile.KernelSource;
+import dev.graft.kernels.ops.ElementProgram.Input;
+import dev.graft.kernels.ops.ElementProgram.Step;
+import dev.graft.tensor.DType;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.BinaryFn;
+import dev.graft.tensor.op.ElementwiseOp;
+import dev.graft.tensor.op.UnaryFn;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Elementwise ops by generated kernels: {@link ElementProgram} says what is computed, {@link ElementText} writes it down,
+ * {@link ElementLaunch} binds tensors to it. Every dtype and every way of broadcasting has its kernel; 16-bit floats are
+ * computed in float32, integers in 64 bits.
+ */
+public final class CudaElementwise {
+    /** Threads of a block at most; kernels are compiled for it. */
+    static final int THREADS = 256;
+
+    private final CudaDevice device;
+    private final Map<ElementProgram, Kernel> kernels = new HashMap<>();
+
+    public CudaElementwise(CudaDevice device) {
+        this.device = device;
+    }
+
+    /** False when this is not for a kernel: more than 8 axes after joining what can be joined. */
+    public boolean run(ElementwiseOp op, Tensor[] in, Tensor[] out) {
+        if (!fits(op, in[0])) {
+            return false;
+        }
+        List<Shape> shapes = Arrays.stream(in).map(Tensor::shape).toList();
+        if (BroadcastAxes.of(out[0].shape(), shapes).rank() > ElementLaunch.MAX_AXES) {
+            return false;
+        }
+        List<Input> inputs = new ArrayList<>();
+        List<Integer> args = new ArrayList<>();
+        List<ElementLaunch.Operand> operands = new ArrayList<>();
+        for (Tensor x : in) {
+            args.add(inputs.size());
+            inputs.add(new Input(x.dtype(), x.size() != out[0].size()));
+            operands.add(new ElementLaunch.Operand(CudaStorage.address(x), x.shape()));
+        }
+        DType from = in[in.length - 1].dtype();
+        ElementProgram program = new ElementProgram(inputs, List.of(new Step(ElementProgram.shape(op, from), args, from,
+                out[0].dtype())), List.of(0));
+        new ElementLaunch(program, List.of(op), out[0].shape(), operands, List.of(CudaStorage.address(out[0])))
+                .run(device, kernel(program));
+        return true;
+    }
+
+    /** Throws what can be seen to fail before any kernel runs; false for numbers beyond 64 bits. */
+    private static boolean fits(ElementwiseOp op, Tensor x) {
+        if (!(op instanceof ElementwiseOp.BinaryScalar b) || x.dtype().isFloat()) {
+            return true;
+        }
+        if (b.fn() == BinaryFn.DIV && b.value() == 0) {
+            throw new GraftException("integer division by zero");
+        }
+        if (b.fn() == BinaryFn.POW && b.value() < 0) {
+            throw new GraftException("an integer to the negative power " + (long) b.value()
+                    + " is no integer: cast to float32 first");
+        }
+        return Math.abs(b.value()) < 0x1p63;
+    }
+
+    private Kernel kernel(ElementProgram program) {
+        return kernels.computeIfAbsent(program, p -> device.kernel(source(p), p.name()));
+    }
+
+    /** One module for all functions of a kind on a type. */
+    private static KernelSource source(ElementProgram program) {
+        List<ElementProgram> all = new ArrayList<>();
+        for (ElementwiseOp op : siblings(program.steps().getFirst())) {
+            Step s = program.steps().getFirst();
+            DType type = op instanceof ElementwiseOp.Cast c ? c.to() : s.type();
+            all.add(new ElementProgram(program.inputs(), List.of(new Step(op, s.args(), s.from(), type)), program.outputs()));
+        }
+        StringBuilder text = new StringBuilder(KernelSource.file("elementwise.cuh"));
+        text.append(ElementText.functions(all));
+        for (ElementProgram p : all) {
+            text.append(ElementText.of(p, p.name()));
+        }
+        Step s = program.steps().getFirst();
+        KernelSource source = KernelSource.generated(s.op().getClass().getSimpleName() + " on " + s.from(), text.toString());
+        return program.lowPrecision() && !(s.op() instanceof ElementwiseOp.Cast) ? source.define("FAST_MATH", 1) : source;
+    }
+
+    /** The ops whose kernels are compiled together with that of {@code s}. */
+    private static Set<ElementwiseOp> siblings(Step s) {
+        Set<ElementwiseOp> all = new LinkedHashSet<>();
+        switch (s.op()) {
+            case ElementwiseOp.Unary u -> {
+                for (UnaryFn f : UnaryFn.values()) {
+                    if (s.from().isFloat() || f == UnaryFn.NEG || f == UnaryFn.ABS || f == UnaryFn.SIGN
+                            || f == UnaryFn.SQUARE) {
+                        all.add(new ElementwiseOp.Unary(f, 0));
+                    }
+                }
+            }
+            case ElementwiseOp.UnaryBackward u -> {
+                for (UnaryFn f : UnaryFn.values()) {
+                    all.add(new ElementwiseOp.UnaryBackward(f, 0));
+                }
+            }
+            case ElementwiseOp.Binary b -> {
+                for (BinaryFn f : BinaryFn.values()) {
+                    if (f.isPredicate() == b.fn().isPredicate() && (!f.isLogical() || s.from() == DType.BOOL)) {
+                        all.add(new ElementwiseOp.Binary(f));
+                    }
+                }
+            }
+            case ElementwiseOp.BinaryScalar b -> {
+                for (BinaryFn f : BinaryFn.values()) {
+                    if (f.isPredicate() == b.fn().isPredicate() && (!f.isLogical() || s.from() == DType.BOOL)) {
+                        all.add(new ElementwiseOp.BinaryScalar(f, b.value() == 0.5 ? 0.5 : 1));
+                    }
+                }
+                if (s.from().isFloat() && !b.fn().isPredicate()) {
+                    for (double power : ElementProgram.PRODUCTS) {
+                        all.add(new ElementwiseOp.BinaryScalar(BinaryFn.POW, power));
+                    }
+                }
+            }
+            case ElementwiseOp.Where w -> all.add(w);
+            case ElementwiseOp.Cast c -> {
+                for (DType to : DType.values()) {
+                    all.add(new ElementwiseOp.Cast(to));
+                }
+            }
+            case ElementwiseOp.Dropout d -> all.add(d);
+        }
+        return all;
+    }
+}
