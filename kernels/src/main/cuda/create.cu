@@ -3,7 +3,10 @@
 #ifdef __CUDACC__
 __device__ __forceinline__ double at_step(double start, double step, double i) { return __dadd_rn(start, __dmul_rn(step, i)); }
 #else
-__device__ __forceinline__ double at_step(double start, double step, double i) { return start + step * i; }
+__device__ __forceinline__ double at_step(double start, double step, double i) {
+    volatile double product = step * i;
+    return start + product;
+}
 #endif
 
 /** Repeats 8 bytes over {@code bytes} bytes, 16 at a time; y is aligned to 16. */

@@ -5,6 +5,9 @@ import dev.graft.kernels.memory.OutOfDeviceMemory;
 import dev.graft.kernels.ops.ConvChoice;
 import dev.graft.kernels.ops.CudaAttention;
 import dev.graft.kernels.ops.CudaConv;
+import dev.graft.kernels.ops.CudaCreate;
+import dev.graft.kernels.ops.CudaElementwise;
+import dev.graft.kernels.ops.CudaLayout;
 import dev.graft.kernels.ops.CudaLoss;
 import dev.graft.kernels.ops.CudaMatMul;
 import dev.graft.kernels.ops.CudaReduce;
@@ -58,6 +61,9 @@ public final class CudaBackend implements Backend {
     private final CudaConv convolutions;
     private final CudaReduce reductions;
     private final CudaLoss losses;
+    private final CudaElementwise elementwise;
+    private final CudaLayout layouts;
+    private final CudaCreate creations;
 
     CudaBackend(CudaDevice device) {
         this.device = device;
@@ -67,6 +73,9 @@ public final class CudaBackend implements Backend {
         convolutions = new CudaConv(device);
         reductions = new CudaReduce(device);
         losses = new CudaLoss(device);
+        elementwise = new CudaElementwise(device);
+        layouts = new CudaLayout(device);
+        creations = new CudaCreate(device);
     }
 
     @Override
@@ -121,9 +130,9 @@ public final class CudaBackend implements Backend {
 
     private boolean primitive(PrimitiveOp op, Tensor[] in, Tensor[] out) {
         return switch (op) {
-            case ElementwiseOp e -> false;
+            case ElementwiseOp e -> elementwise.run(e, in, out);
             case ReduceOp r -> reductions.run(r, in, out);
-            case LayoutOp l -> false;
+            case LayoutOp l -> layouts.run(l, in, out);
             case IndexOp i -> false;
             case MatMul m -> products.run(m, in, out);
             case ConvOp c -> convolutions.run(c, in, out);
@@ -132,7 +141,7 @@ public final class CudaBackend implements Backend {
             case LossOp l -> losses.run(l, in, out);
             case AttentionOp a -> attention.run(a, in, out);
             case ResizeOp r -> false;
-            case CreateOp c -> false;
+            case CreateOp c -> creations.run(c, in, out);
         };
     }
 

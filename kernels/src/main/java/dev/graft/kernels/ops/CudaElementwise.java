@@ -30,6 +30,9 @@ public final class CudaElementwise {
     /** Threads of a block at most; kernels are compiled for it. */
     static final int THREADS = 256;
 
+    /** Whether all functions of a kind and type are compiled together: for compilers that start slowly. */
+    private static final boolean FAMILIES = Boolean.getBoolean("graft.cuda.families");
+
     private final CudaDevice device;
     private final Map<ElementProgram, Kernel> kernels = new HashMap<>();
 
@@ -81,22 +84,25 @@ public final class CudaElementwise {
         return kernels.computeIfAbsent(program, p -> device.kernel(source(p), p.name()));
     }
 
-    /** One module for all functions of a kind on a type. */
     private static KernelSource source(ElementProgram program) {
-        List<ElementProgram> all = new ArrayList<>();
-        for (ElementwiseOp op : siblings(program.steps().getFirst())) {
-            Step s = program.steps().getFirst();
-            DType type = op instanceof ElementwiseOp.Cast c ? c.to() : s.type();
-            all.add(new ElementProgram(program.inputs(), List.of(new Step(op, s.args(), s.from(), type)), program.outputs()));
-        }
-        StringBuilder text = new StringBuilder(KernelSource.file("elementwise.cuh"));
-        text.append(ElementText.functions(all));
+        List<ElementProgram> all = FAMILIES ? family(program) : List.of(program);
+        StringBuilder text = new StringBuilder(KernelSource.file("elementwise.cuh")).append(ElementText.functions(all));
         for (ElementProgram p : all) {
             text.append(ElementText.of(p, p.name()));
         }
+        KernelSource source = KernelSource.generated(program.name(), text.toString());
+        if (FAMILIES) {
+            Step s = program.steps().getFirst();
+            source = KernelSource.generated(s.op().getClass().getSimpleName() + " on " + s.from(), text.toString());
+        }
+        return program.lowPrecision() ? source.define("FAST_MATH", 1) : source;
+    }
+
+    private static List<ElementProgram> family(ElementProgram program) {
         Step s = program.steps().getFirst();
-        KernelSource source = KernelSource.generated(s.op().getClass().getSimpleName() + " on " + s.from(), text.toString());
-        return program.lowPrecision() && !(s.op() instanceof ElementwiseOp.Cast) ? source.define("FAST_MATH", 1) : source;
+        return siblings(s).stream().map(op -> new ElementProgram(program.inputs(), List.of(new Step(op, s.args(), s.from(),
+                op instanceof ElementwiseOp.Cast c ? c.to() : s.type())), program.outputs()))
+                .filter(p -> p.lowPrecision() == program.lowPrecision()).toList();
     }
 
     /** The ops whose kernels are compiled together with that of {@code s}. */

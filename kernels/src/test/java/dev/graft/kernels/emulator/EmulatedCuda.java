@@ -89,6 +89,7 @@ public final class EmulatedCuda {
                     folder = build(module.resolve("src/test/emulator"), target);
                 }
                 System.setProperty("graft.cuda.path", folder.toString());
+                System.setProperty("graft.cuda.families", "true");     // g++ starts slowly, NVRTC does not
                 System.setProperty("graft.cuda.cache", folder.resolve("kernels").toRealPath().resolve("cache").toString());
                 cuda = SymbolLookup.libraryLookup(folder.resolve("libcuda.so.1"), Arena.global());
             } catch (IOException e) {
