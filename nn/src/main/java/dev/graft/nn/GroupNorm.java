@@ -2,7 +2,6 @@ package dev.graft.nn;
 
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
-import dev.graft.tensor.op.ReduceFn;
 
 /**
  * Normalises groups of channels within each image (Wu and He 2018, arXiv:1803.08494): [N, ..., C], statistics over all
@@ -44,10 +43,7 @@ public final class GroupNorm extends Module {
             throw new GraftException("group_norm: input has shape " + x.shape() + ", [N, ..., " + channels
                     + "] is needed, not empty");
         }
-        Tensor g = x.reshape(x.dim(0), -1, groups, channels / groups);
-        Tensor centred = g.sub(g.reduce(ReduceFn.MEAN, true, 1, 3));
-        Tensor inv = centred.square().reduce(ReduceFn.MEAN, true, 1, 3).add(eps).rsqrt();
-        return centred.mul(inv).reshape(x.shape()).mul(weight.value()).add(bias.value());
+        return x.groupNorm(groups, weight.value(), bias.value(), eps);
     }
 
     @Override

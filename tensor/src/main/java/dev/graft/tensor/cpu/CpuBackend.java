@@ -51,7 +51,7 @@ public final class CpuBackend extends HostBackend {
         products = new CpuProducts(kernels);
         elementwise = new CpuElementwise(new Elementwise(elements));
         reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
-        norm = new CpuNorm(new BatchNorm(rows, elements), new LayerNorm(rows));
+        norm = new CpuNorm(new BatchNorm(rows, elements), new LayerNorm(rows), new GroupNorm(rows));
         loss = new CpuLoss(new CrossEntropy(rows));
         attention = new CpuAttention(new TiledAttention(kernels, rows));
         pool = new CpuPool(new Pooling(elements), new Reduction(rows));

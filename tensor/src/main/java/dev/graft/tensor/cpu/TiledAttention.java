@@ -8,7 +8,7 @@ import java.util.Arrays;
  * between the two products that make and use them, and are made anew for the gradients.
  */
 final class TiledAttention {
-    private static final int TILE = 1 << 15;
+    private static final int TILE = 1 << 17;
 
     private final MicroKernels kernels;
     private final RowLoops loops;
@@ -48,7 +48,7 @@ final class TiledAttention {
 
         /** Queries in a tile. */
         int rows() {
-            return Math.clamp(TILE / s, 32, 64);
+            return Math.clamp(TILE / s, 32, 128);
         }
 
         int tiles() {
