@@ -204,7 +204,10 @@ int gemm(const char *name, void *handle, int transA, int transB, int64_t m, int6
     if (compute == C_32F_FAST_16F) g.round = Round::half;
     if (compute == C_32F_FAST_16BF) g.round = Round::bf16;
     if (broken() || !inMemory(g)) return EXECUTION_FAILED;
-    if (batch > 1 && size_t(std::max(strideC, -strideC)) < span(m, n, ldc)) {
+    // apart from each other, or side by side within the same rows
+    int64_t step = std::max(strideC, -strideC);
+    bool apart = size_t(step) >= span(m, n, ldc) || (step >= m && (batch - 1) * step + m <= ldc);
+    if (batch > 1 && !apart) {
         complain("cublasGemmStridedBatched: the results of the batch overlap");
         return EXECUTION_FAILED;
     }
