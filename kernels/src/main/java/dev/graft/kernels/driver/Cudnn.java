@@ -58,8 +58,11 @@ public final class Cudnn implements AutoCloseable {
         }
     }
 
-    /** One of the ways that the older API offers, best first. */
-    public record Algorithm(int number, int math, boolean deterministic) {}
+    /**
+     * One of the ways that the older API offers, best first. The math type that belongs to it is not here: JCudnn hands it on
+     * for gradients of weights only, and leaves 0 in the others.
+     */
+    public record Algorithm(int number, boolean deterministic) {}
 
     private final Handle handle = new Handle();
     private final long version;
@@ -112,7 +115,11 @@ public final class Cudnn implements AutoCloseable {
         return d;
     }
 
-    /** The same padding before and after, which is all that the older API has. */
+    /**
+     * The same padding before and after, which is all that the older API has.
+     *
+     * @param math a cudnnMathType: whether tensor cores may be used
+     */
     public cudnnConvolutionDescriptor convolution(int padH, int padW, int strideH, int strideW, int dilationH, int dilationW,
             int groups, int compute, int math) {
         cudnnConvolutionDescriptor d = new cudnnConvolutionDescriptor();
@@ -122,7 +129,7 @@ public final class Cudnn implements AutoCloseable {
             check(JCudnn.cudnnSetConvolution2dDescriptor(d, padH, padW, strideH, strideW, dilationH, dilationW,
                     cudnnConvolutionMode.CUDNN_CROSS_CORRELATION, compute), "cudnnSetConvolution2dDescriptor");
             check(JCudnn.cudnnSetConvolutionGroupCount(d, groups), "cudnnSetConvolutionGroupCount");
-            math(d, math);
+            check(JCudnn.cudnnSetConvolutionMathType(d, math), "cudnnSetConvolutionMathType");
             done = true;
         } finally {
             if (!done) {
@@ -130,11 +137,6 @@ public final class Cudnn implements AutoCloseable {
             }
         }
         return d;
-    }
-
-    /** Whether tensor cores may be used, and which way: a cudnnMathType. */
-    public void math(cudnnConvolutionDescriptor d, int math) {
-        check(JCudnn.cudnnSetConvolutionMathType(d, math), "cudnnSetConvolutionMathType");
     }
 
     /** @param mode a cudnnActivationMode; what convolutions fuse takes NaN for 0, they refuse anything else */
@@ -178,7 +180,7 @@ public final class Cudnn implements AutoCloseable {
                 "cudnnGetConvolutionForwardAlgorithm_v7");
         List<Algorithm> all = new ArrayList<>();
         for (int i = 0; i < n[0]; i++) {
-            add(all, found[i].status, found[i].algo, found[i].mathType, found[i].determinism);
+            add(all, found[i].status, found[i].algo, found[i].determinism);
         }
         return all;
     }
@@ -221,7 +223,7 @@ public final class Cudnn implements AutoCloseable {
                 "cudnnGetConvolutionBackwardDataAlgorithm_v7");
         List<Algorithm> all = new ArrayList<>();
         for (int i = 0; i < n[0]; i++) {
-            add(all, found[i].status, found[i].algo, found[i].mathType, found[i].determinism);
+            add(all, found[i].status, found[i].algo, found[i].determinism);
         }
         return all;
     }
@@ -252,7 +254,7 @@ public final class Cudnn implements AutoCloseable {
                 "cudnnGetConvolutionBackwardFilterAlgorithm_v7");
         List<Algorithm> all = new ArrayList<>();
         for (int i = 0; i < n[0]; i++) {
-            add(all, found[i].status, found[i].algo, found[i].mathType, found[i].determinism);
+            add(all, found[i].status, found[i].algo, found[i].determinism);
         }
         return all;
     }
@@ -272,9 +274,9 @@ public final class Cudnn implements AutoCloseable {
                 Ptr.of(workspace), workspaceBytes, zero(dtype), dwd, Ptr.of(dw)), "cudnnConvolutionBackwardFilter");
     }
 
-    private static void add(List<Algorithm> all, int status, int number, int math, int determinism) {
+    private static void add(List<Algorithm> all, int status, int number, int determinism) {
         if (status == 0) {
-            all.add(new Algorithm(number, math, determinism == cudnnDeterminism.CUDNN_DETERMINISTIC));
+            all.add(new Algorithm(number, determinism == cudnnDeterminism.CUDNN_DETERMINISTIC));
         }
     }
 

@@ -55,7 +55,7 @@ final class LegacyConv implements ConvEngine {
             };
             List<Candidate> all = new ArrayList<>();
             for (Algorithm a : found) {
-                if (all.size() < MOST && (a.deterministic() || !p.deterministic()) && exact(a, p) && fuses(a, p)) {
+                if (all.size() < MOST && (a.deterministic() || !p.deterministic()) && fuses(a, p)) {
                     all.add(new Choice(this, p, g, a));
                 }
             }
@@ -68,10 +68,6 @@ final class LegacyConv implements ConvEngine {
         }
     }
 
-    private static boolean exact(Algorithm a, ConvProblem p) {
-        return p.dtype() != DType.F32 || p.tf32() || a.math() == cudnnMathType.CUDNN_FMA_MATH;
-    }
-
     /** Without an activation only one algorithm adds a bias. */
     private static boolean fuses(Algorithm a, ConvProblem p) {
         return !p.fused() || p.activation() != FusedOp.Activation.NONE
@@ -81,7 +77,7 @@ final class LegacyConv implements ConvEngine {
     private record Choice(LegacyConv engine, ConvProblem p, Geometry g, Algorithm algorithm) implements Candidate {
         @Override
         public String name() {
-            return engine.name() + ":" + algorithm.number() + (algorithm.math() == cudnnMathType.CUDNN_FMA_MATH ? ":fma" : "");
+            return engine.name() + ":" + algorithm.number();
         }
 
         @Override
@@ -194,7 +190,6 @@ final class LegacyConv implements ConvEngine {
             d = new Descriptors(cudnn, p, g);
             boolean done = false;
             try {
-                cudnn.math(d.convolution, a.math());
                 workspace = switch (p.direction()) {
                     case FORWARD -> cudnn.forwardWorkspace(d.x, d.w, d.convolution, d.y, algorithm);
                     case BACKWARD_INPUT -> cudnn.backwardInputWorkspace(d.w, d.y, d.convolution, d.x, algorithm);
