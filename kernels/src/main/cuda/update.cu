@@ -12,7 +12,7 @@ struct Entry {
     double a[8];         // scalars, in the order of UpdateScalars
 };
 
-struct Chunk {
+struct Piece {
     int entry;
     int index;
 };
@@ -53,13 +53,13 @@ __device__ __forceinline__ bool aligned(const void *p) {
     return (reinterpret_cast<unsigned long long>(p) & 15) == 0;
 }
 
-extern "C" __global__ void __launch_bounds__(256) update(const Entry *entries, const Chunk *chunks, const float *scale,
+extern "C" __global__ void __launch_bounds__(256) update(const Entry *entries, const Piece *chunks, const float *scale,
                                                          int chunkSize) {
     float factor = scale == nullptr ? 1.0f : *scale;
     if (!(factor - factor == 0.0f)) {
         return;                                     // NaN or infinite: the step is left out
     }
-    Chunk c = chunks[blockIdx.x];
+    Piece c = chunks[blockIdx.x];
     Entry e = entries[c.entry];
     T a[8];
 #pragma unroll
