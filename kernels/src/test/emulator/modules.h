@@ -22,11 +22,12 @@ struct Function {
 
 struct Module {
     void *handle = nullptr;
+    int file = -1;                              // stays open: dlopen knows its libraries by name, and this is part of it
     unsigned char *(*anchor)() = nullptr;       // a thread-local variable of the module
     ptrdiff_t shared = 0;                       // from the anchor to the beginning of its thread-local block
     size_t sharedBytes = 0;
     std::map<std::string, std::unique_ptr<Function>> functions;
-    ~Module() { if (handle) dlclose(handle); }
+    ~Module() { if (handle) dlclose(handle); if (file >= 0) close(file); }
 };
 
 struct Modules {
@@ -78,24 +79,15 @@ inline int loadModule(const void *image, Module *&out) {
     auto code = static_cast<const unsigned char *>(image) + sizeof h;
     if (imageHash(code, h.bytes) != h.hash) return 200;
     if (h.capability / 10 != device().settings.capability / 10 || h.capability > device().settings.capability) return 209;
-    // a name of its own for each: dlopen gives back what it has once loaded under a name, whatever lies there now
-    const char *folder = std::getenv("TMPDIR");
-    std::string file = std::string(folder && *folder ? folder : "/tmp") + "/graft-kernels-XXXXXX";
-    int fd = mkstemp(file.data());
-    if (fd < 0) return 304;
+    auto m = std::make_unique<Module>();
+    m->file = memfd_create("graft-kernels", MFD_CLOEXEC);
+    if (m->file < 0) return 304;
     for (size_t done = 0; done < h.bytes;) {
-        ssize_t n = write(fd, code + done, h.bytes - done);
-        if (n <= 0) { close(fd); unlink(file.c_str()); return 304; }
+        ssize_t n = write(m->file, code + done, h.bytes - done);
+        if (n <= 0) return 304;
         done += n;
     }
-    auto m = std::make_unique<Module>();
-    // Every module under a path of its own: dlopen takes one that it has seen for the same library, and numbers of files come
-    // back. The bits of a counter are written as "/./" and "//".
-    static std::atomic<unsigned> count{0};
-    std::string path = "/proc/self/fd";
-    for (unsigned k = ++count; k; k >>= 1) path += k & 1 ? "/./" : "//";
-    m->handle = dlopen((path + "/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
-    close(fd);
+    m->handle = dlopen(("/proc/self/fd/" + std::to_string(m->file)).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!m->handle) {
         device().complain(std::string("cuModuleLoadData: ") + dlerror());
         return 200;
