@@ -8,9 +8,8 @@ import dev.graft.tensor.MemoryReport;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Storage;
 import dev.graft.tensor.Tensor;
-import dev.graft.tensor.op.BinaryFn;
 import dev.graft.tensor.op.Change;
-import dev.graft.tensor.op.ElementwiseOp;
+import dev.graft.tensor.op.Update;
 import java.util.List;
 
 /** What the CPU backends share: memory and copies. */
@@ -45,13 +44,17 @@ public abstract class HostBackend implements Backend {
             if (by == 1) {
                 update(c.update(), c.target(), c.in());
             } else {
-                try (Scope scope = Scope.open("update")) {
-                    Tensor[] in = c.in().clone();
-                    in[0] = in[0].zerosLike();
-                    run(new ElementwiseOp.BinaryScalar(BinaryFn.MUL, by), new Tensor[] {c.in()[0]}, new Tensor[] {in[0]});
-                    update(c.update(), c.target(), in);
-                }
+                update(c.update(), c.target(), c.in(), by);
             }
+        }
+    }
+
+    /** {@link #update} with the gradient, the first of {@code in}, multiplied by {@code scale} before. */
+    protected void update(Update update, Tensor target, Tensor[] in, double scale) {
+        try (Scope scope = Scope.open("update")) {
+            Tensor[] scaled = in.clone();
+            scaled[0] = in[0].mul(scale);
+            update(update, target, scaled);
         }
     }
 

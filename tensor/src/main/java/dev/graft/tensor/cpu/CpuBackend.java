@@ -107,8 +107,15 @@ public final class CpuBackend extends HostBackend {
 
     @Override
     public void update(Update op, Tensor target, Tensor[] in) {
-        if (target.size() > 0 && !update.run(op, target, in)) {
+        if (target.size() > 0 && !update.run(op, target, in, 1)) {
             reference.update(op, target, in);
+        }
+    }
+
+    @Override
+    protected void update(Update op, Tensor target, Tensor[] in, double scale) {
+        if (!CpuUpdate.scales(op) || !update.run(op, target, in, (float) scale)) {
+            super.update(op, target, in, scale);
         }
     }
 }

@@ -101,14 +101,14 @@ final class PlainElementLoops implements ElementLoops {
     }
 
     @Override
-    public void sgd(Update.Sgd s, float[] p, int po, float[] g, int go, float[] v, int vo, int n) {
+    public void sgd(Update.Sgd s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, int n) {
         float lr = (float) s.lr();
         float mu = (float) s.momentum();
         float damp = s.first() ? 1f : (float) (1 - s.dampening());
         float decay = (float) s.weightDecay();
         for (int i = 0; i < n; i++) {
             float old = p[po + i];
-            float grad = g[go + i] + decay * old;
+            float grad = g[go + i] * scale + decay * old;
             if (v != null) {
                 float speed = s.first() ? grad : mu * v[vo + i] + damp * grad;
                 v[vo + i] = speed;
@@ -119,11 +119,11 @@ final class PlainElementLoops implements ElementLoops {
     }
 
     @Override
-    public void adam(Update.Adam s, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo, int n) {
+    public void adam(Update.Adam s, float scale, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo, int n) {
         AdamStep k = AdamStep.of(s);
         for (int i = 0; i < n; i++) {
             float old = p[po + i] * k.shrink();
-            float grad = g[go + i] + k.l2() * p[po + i];
+            float grad = g[go + i] * scale + k.l2() * p[po + i];
             float first = m[mo + i] + k.rate1() * (grad - m[mo + i]);
             float second = k.beta2() * v[vo + i] + k.rate2() * (grad * grad);
             m[mo + i] = first;
@@ -133,7 +133,7 @@ final class PlainElementLoops implements ElementLoops {
     }
 
     @Override
-    public void rmsProp(Update.RmsProp s, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo,
+    public void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo,
             int n) {
         float lr = (float) s.lr();
         float alpha = (float) s.alpha();
@@ -143,7 +143,7 @@ final class PlainElementLoops implements ElementLoops {
         float mu = (float) s.momentum();
         for (int i = 0; i < n; i++) {
             float old = p[po + i];
-            float grad = g[go + i] + decay * old;
+            float grad = g[go + i] * scale + decay * old;
             float square = alpha * v[vo + i] + rate * (grad * grad);
             v[vo + i] = square;
             float step = grad / ((float) Math.sqrt(square) + eps);
