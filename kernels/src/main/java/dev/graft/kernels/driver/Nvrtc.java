@@ -1,6 +1,7 @@
 package dev.graft.kernels.driver;
 
 import dev.graft.tensor.GraftException;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import jcuda.nvrtc.JNvrtc;
 import jcuda.nvrtc.nvrtcProgram;
@@ -17,12 +18,21 @@ public final class Nvrtc {
         return major[0] + "." + minor[0];
     }
 
+    /** The compute capabilities that it compiles for, such as 75 and 90, ascending. */
+    public static int[] architectures() {
+        int[] count = new int[1];
+        check(JNvrtc.nvrtcGetNumSupportedArchs(count), "nvrtcGetNumSupportedArchs");
+        int[] all = new int[count[0]];
+        check(JNvrtc.nvrtcGetSupportedArchs(all), "nvrtcGetSupportedArchs");
+        return all;
+    }
+
     /**
-     * Machine code for one chip.
+     * Machine code for one chip, or PTX, which the driver compiles.
      *
      * @param name what the compiler's messages call the text
      */
-    public static byte[] compile(String text, String name, List<String> options) {
+    public static byte[] compile(String text, String name, boolean ptx, List<String> options) {
         nvrtcProgram p = new nvrtcProgram();
         check(JNvrtc.nvrtcCreateProgram(p, text, name, 0, null, null), "nvrtcCreateProgram");
         try {
@@ -32,6 +42,11 @@ public final class Nvrtc {
                 JNvrtc.nvrtcGetProgramLog(p, log);
                 throw new GraftException("kernel " + name + " does not compile with " + options + " ("
                         + JNvrtc.nvrtcGetErrorString(status) + "): " + (log[0] == null ? "" : log[0].strip()));
+            }
+            if (ptx) {
+                String[] out = new String[1];
+                check(JNvrtc.nvrtcGetPTX(p, out), "nvrtcGetPTX");
+                return (out[0] + "\0").getBytes(StandardCharsets.UTF_8);
             }
             long[] size = new long[1];
             check(JNvrtc.nvrtcGetCUBINSize(p, size), "nvrtcGetCUBINSize");
