@@ -245,6 +245,11 @@ struct Call {
     }
 };
 
+/// JCudnn reads the count after a refusal too, from a variable that it has not set.
+void none(int *returned) {
+    if (returned != nullptr) *returned = 0;
+}
+
 } // namespace
 
 // ---- forward -----------------------------------------------------------------------------------------------------------
@@ -273,6 +278,7 @@ STAND_IN_API int cudnnGetConvolutionForwardAlgorithmMaxCount(void *h, int *n) {
 STAND_IN_API int cudnnGetConvolutionForwardAlgorithm_v7(
         void *h, void *xd, void *wd, void *cd, void *yd, int requested, int *returned, Perf *perfs) {
     Call call;
+    none(returned);
     int status = call.read(h, xd, wd, cd, yd);
     return status ? status : call.rank(Direction::forward, requested, returned, perfs, 0, false);
 }
@@ -280,6 +286,7 @@ STAND_IN_API int cudnnGetConvolutionForwardAlgorithm_v7(
 STAND_IN_API int cudnnFindConvolutionForwardAlgorithm(
         void *h, void *xd, void *wd, void *cd, void *yd, int requested, int *returned, Perf *perfs) {
     Call call;
+    none(returned);
     int status = call.read(h, xd, wd, cd, yd);
     return status ? status : call.rank(Direction::forward, requested, returned, perfs, SIZE_MAX, true);
 }
@@ -287,6 +294,7 @@ STAND_IN_API int cudnnFindConvolutionForwardAlgorithm(
 STAND_IN_API int cudnnFindConvolutionForwardAlgorithmEx(void *h, void *xd, const void *x, void *wd, const void *w, void *cd,
         void *yd, void *y, int requested, int *returned, Perf *perfs, void *workspace, size_t size) {
     Call call;
+    none(returned);
     int status = call.read(h, xd, wd, cd, yd);
     return status ? status : call.find(Direction::forward, x, w, y, requested, returned, perfs, workspace, size);
 }
@@ -361,6 +369,7 @@ STAND_IN_API int cudnnGetConvolutionBackwardDataAlgorithmMaxCount(void *h, int *
 STAND_IN_API int cudnnGetConvolutionBackwardDataAlgorithm_v7(
         void *h, void *wd, void *dyd, void *cd, void *dxd, int requested, int *returned, Perf *perfs) {
     Call call;
+    none(returned);
     int status = call.read(h, dxd, wd, cd, dyd);
     return status ? status : call.rank(Direction::backwardData, requested, returned, perfs, 0, false);
 }
@@ -368,6 +377,7 @@ STAND_IN_API int cudnnGetConvolutionBackwardDataAlgorithm_v7(
 STAND_IN_API int cudnnFindConvolutionBackwardDataAlgorithm(
         void *h, void *wd, void *dyd, void *cd, void *dxd, int requested, int *returned, Perf *perfs) {
     Call call;
+    none(returned);
     int status = call.read(h, dxd, wd, cd, dyd);
     return status ? status : call.rank(Direction::backwardData, requested, returned, perfs, SIZE_MAX, true);
 }
@@ -375,6 +385,7 @@ STAND_IN_API int cudnnFindConvolutionBackwardDataAlgorithm(
 STAND_IN_API int cudnnFindConvolutionBackwardDataAlgorithmEx(void *h, void *wd, const void *w, void *dyd, const void *dy,
         void *cd, void *dxd, void *dx, int requested, int *returned, Perf *perfs, void *workspace, size_t size) {
     Call call;
+    none(returned);
     int status = call.read(h, dxd, wd, cd, dyd);
     return status ? status : call.find(Direction::backwardData, w, dy, dx, requested, returned, perfs, workspace, size);
 }
@@ -404,6 +415,7 @@ STAND_IN_API int cudnnGetConvolutionBackwardFilterAlgorithmMaxCount(void *h, int
 STAND_IN_API int cudnnGetConvolutionBackwardFilterAlgorithm_v7(
         void *h, void *xd, void *dyd, void *cd, void *dwd, int requested, int *returned, Perf *perfs) {
     Call call;
+    none(returned);
     int status = call.read(h, xd, dwd, cd, dyd);
     return status ? status : call.rank(Direction::backwardFilter, requested, returned, perfs, 0, false);
 }
@@ -411,6 +423,7 @@ STAND_IN_API int cudnnGetConvolutionBackwardFilterAlgorithm_v7(
 STAND_IN_API int cudnnFindConvolutionBackwardFilterAlgorithm(
         void *h, void *xd, void *dyd, void *cd, void *dwd, int requested, int *returned, Perf *perfs) {
     Call call;
+    none(returned);
     int status = call.read(h, xd, dwd, cd, dyd);
     return status ? status : call.rank(Direction::backwardFilter, requested, returned, perfs, SIZE_MAX, true);
 }
@@ -418,6 +431,7 @@ STAND_IN_API int cudnnFindConvolutionBackwardFilterAlgorithm(
 STAND_IN_API int cudnnFindConvolutionBackwardFilterAlgorithmEx(void *h, void *xd, const void *x, void *dyd, const void *dy,
         void *cd, void *dwd, void *dw, int requested, int *returned, Perf *perfs, void *workspace, size_t size) {
     Call call;
+    none(returned);
     int status = call.read(h, xd, dwd, cd, dyd);
     return status ? status : call.find(Direction::backwardFilter, x, dy, dw, requested, returned, perfs, workspace, size);
 }

@@ -9,7 +9,6 @@ thread_local std::string lastError;
 
 namespace {
 
-
 template <class T> const T *find(const void *pointer) { return all<T>().find(const_cast<void *>(pointer)); }
 
 /// Calls inner(offset in memory, dense index, length, step) for each run along the last dimension.

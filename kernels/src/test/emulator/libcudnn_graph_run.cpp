@@ -23,23 +23,21 @@ int dataType(const Descriptor &graph) {
     return op->child(inputNames(*op)[0])->number(901);
 }
 
-/// conv, then any number of: + tensor, + bias, times scale, and one activation at the end: what comes ready-made.
+/// A convolution, then any number of additions and factors, and at most one activation, which comes last.
 bool convBiasActivation(const Descriptor &graph) {
-    bool activated = false;
-    size_t i = 0;
+    int activations = 0;
     for (const Shared &op : operations(graph)) {
-        if (i++ == 0) {
-            if (op->type != OP_FORWARD) return false;
-            continue;
-        }
-        if (op->type != OP_POINTWISE || activated) return false;
+        if (op->type == OP_FORWARD) continue;
+        if (op->type != OP_POINTWISE) return false;
         int mode = op->child(750)->number(0);
-        if (mode >= 100 && mode < 108)
-            activated = true;
-        else if (mode != 0 && mode != 1)
+        if (mode >= 100 && mode < 108) {
+            activations++;
+            if (isVirtual(*op->child(outputName(*op)))) return false;
+        } else if (mode != 0 && mode != 1) {
             return false;
+        }
     }
-    return true;
+    return activations <= 1;
 }
 
 }  // namespace
@@ -94,7 +92,9 @@ int supports(const Descriptor &graph, int64_t engine, const char **why) {
             *why = "engine 1 has no NHWC in double";
             if (type == DOUBLE && !nchw) return NOT_SUPPORTED_LAYOUT;
             *why = "engine 1 knows single convolutions and products, and convolution with bias and activation";
-            return main != nullptr && (ops.size() == 1 || convBiasActivation(graph)) ? SUCCESS : NOT_SUPPORTED_PATTERN;
+            return main != nullptr && (ops.size() == 1 || (main->type == OP_FORWARD && convBiasActivation(graph)))
+                    ? SUCCESS
+                    : NOT_SUPPORTED_PATTERN;
         default:
             *why = "engine 2 knows single backward convolutions";
             return main != nullptr && ops.size() == 1 && (main->type == OP_DATA || main->type == OP_FILTER) && (nhwc || nchw)

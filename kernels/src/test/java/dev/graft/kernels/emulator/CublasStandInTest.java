@@ -50,7 +50,8 @@ class CublasStandInTest {
         return type == BFLOAT16 ? 14 : type;
     }
 
-    private record Product(int m, int n, int k, boolean transA, boolean transB, int batch, double alpha, double beta, int gap) {
+    private record Product(int m, int n, int k, boolean transA, boolean transB, int batch, double alpha, double beta,
+            int gap) {
         int lda() {
             return (transA ? k : m) + gap;
         }
@@ -98,12 +99,13 @@ class CublasStandInTest {
         Ptr alpha = device.scalar(type, p.alpha);
         Ptr beta = device.scalar(type, p.beta);
         if (p.batch == 1) {
-            return JCublas2.cublasGemmEx_new(handle, p.transA ? 1 : 0, p.transB ? 1 : 0, p.m, p.n, p.k, alpha, Ptr.of(a), cuda(type),
-                    p.lda(), Ptr.of(b), cuda(type), p.ldb(), beta, Ptr.of(c), cuda(out), p.ldc(), compute, -1);
+            return JCublas2.cublasGemmEx_new(handle, p.transA ? 1 : 0, p.transB ? 1 : 0, p.m, p.n, p.k, alpha, Ptr.of(a),
+                    cuda(type), p.lda(), Ptr.of(b), cuda(type), p.ldb(), beta, Ptr.of(c), cuda(out), p.ldc(), compute, -1);
         }
-        return JCublas2.cublasGemmStridedBatchedEx_new(handle, p.transA ? 1 : 0, p.transB ? 1 : 0, p.m, p.n, p.k, alpha, Ptr.of(a),
-                cuda(type), p.lda(), p.sizeA(), Ptr.of(b), cuda(type), p.ldb(), p.sizeB(), beta, Ptr.of(c), cuda(out), p.ldc(),
-                p.sizeC(), p.batch, compute, -1);
+        return JCublas2.cublasGemmStridedBatchedEx_new(handle, p.transA ? 1 : 0, p.transB ? 1 : 0, p.m, p.n, p.k, alpha,
+                Ptr.of(a),
+                cuda(type), p.lda(), p.sizeA(), Ptr.of(b), cuda(type), p.ldb(), p.sizeB(), beta, Ptr.of(c), cuda(out),
+                p.ldc(), p.sizeC(), p.batch, compute, -1);
     }
 
     private void agrees(Product p, int type, int out, int compute, double tolerance) {
@@ -162,7 +164,8 @@ class CublasStandInTest {
         assertThat(run(square, FLOAT, FLOAT, F64, m, m, m)).isEqualTo(cublasStatus.CUBLAS_STATUS_NOT_SUPPORTED);
         assertThat(run(square, FLOAT, BFLOAT16, F32, m, m, m)).isEqualTo(cublasStatus.CUBLAS_STATUS_NOT_SUPPORTED);
         assertThat(run(square, HALF, HALF, TF32, m, m, m)).isEqualTo(cublasStatus.CUBLAS_STATUS_NOT_SUPPORTED);
-        assertThat(JCublas2.cublasSetWorkspace(handle, Ptr.of(m + 4), 16)).isEqualTo(cublasStatus.CUBLAS_STATUS_INVALID_VALUE);
+        assertThat(JCublas2.cublasSetWorkspace(handle, Ptr.of(m + 4), 16))
+                .isEqualTo(cublasStatus.CUBLAS_STATUS_INVALID_VALUE);
         assertThat(JCublas2.cublasDestroy(new cublasHandle())).isEqualTo(cublasStatus.CUBLAS_STATUS_NOT_INITIALIZED);
     }
 
