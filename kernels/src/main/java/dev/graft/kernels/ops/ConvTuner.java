@@ -42,7 +42,7 @@ final class ConvTuner {
     record Limits(long problemMillis, long processMillis, long workspaceBytes) {
         /** Properties {@code graft.cuda.tune.problem} and {@code graft.cuda.tune} (ms), {@code graft.cuda.workspace} (MiB). */
         static Limits ofProperties() {
-            return new Limits(Long.getLong("graft.cuda.tune.problem", 1_000), Long.getLong("graft.cuda.tune", 60_000),
+            return new Limits(Long.getLong("graft.cuda.tune.problem", 2_000), Long.getLong("graft.cuda.tune", 120_000),
                     Long.getLong("graft.cuda.workspace", 1024) << 20);
         }
     }

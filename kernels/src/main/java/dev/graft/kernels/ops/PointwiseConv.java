@@ -42,6 +42,14 @@ final class PointwiseConv implements ConvEngine {
             int g = p.groups();
             int c = p.c() / g;
             int o = p.o() / g;
+            if (g == 1) {
+                switch (p.direction()) {
+                    case FORWARD -> cublas.gemm(type, false, true, rows, o, c, x, c, w, c, false, y, o);
+                    case BACKWARD_INPUT -> cublas.gemm(type, false, false, rows, c, o, y, o, w, c, false, x, c);
+                    case BACKWARD_WEIGHT -> cublas.gemm(type, true, false, o, c, rows, y, o, x, c, false, w, c);
+                }
+                return;
+            }
             switch (p.direction()) {
                 case FORWARD -> cublas.gemmStridedBatched(type, false, true, rows, o, c, x, p.c(), c, w, c, (long) o * c, false,
                         y, p.o(), o, g);

@@ -27,7 +27,8 @@ final class TuningFile {
 
     private final Path file;
     private Map<String, Entry> entries;
-    private boolean mute;
+    private boolean damageTold;
+    private boolean failureTold;
 
     /** @param name of the device and the versions; characters that file names should not have are replaced */
     TuningFile(Path folder, String name) {
@@ -66,11 +67,16 @@ final class TuningFile {
             if (end > 0 && text.substring(0, end).equals(HEAD + checksum(text.substring(end + 1)))) {
                 return parse(text.substring(end + 1));
             }
-            LOG.log(Level.INFO, "{0} is damaged: convolutions are timed anew", file);
+            tellDamage("it is damaged");
         } catch (IOException | NumberFormatException e) {
-            LOG.log(Level.INFO, "{0} cannot be read ({1}): convolutions are timed anew", file, e.getMessage());
+            tellDamage(e.toString());
         }
         return new HashMap<>();
+    }
+
+    private void tellDamage(String why) {
+        LOG.log(damageTold ? Level.DEBUG : Level.INFO, "{0} is not used ({1}): convolutions are timed anew", file, why);
+        damageTold = true;
     }
 
     private static Map<String, Entry> parse(String body) {
@@ -98,9 +104,9 @@ final class TuningFile {
                 Files.deleteIfExists(part);
             }
         } catch (IOException e) {
-            LOG.log(mute ? Level.DEBUG : Level.INFO, "the choice of convolutions cannot be kept in {0} ({1}): every start times "
+            LOG.log(failureTold ? Level.DEBUG : Level.INFO, "the choice of convolutions cannot be kept in {0} ({1}): every start times "
                     + "them anew", file, e.getMessage());
-            mute = true;
+            failureTold = true;
         }
     }
 

@@ -64,7 +64,8 @@ class ConvEnginesTest {
 
     @TestFactory
     Stream<DynamicTest> depthwise() {
-        return tests(new DepthwiseConv(device), DEPTHWISE, List.of(DType.F32, DType.BF16));
+        return Stream.concat(tests(new DepthwiseConv(device), DEPTHWISE, List.of(DType.F32)),
+                tests(new DepthwiseConv(device), DEPTHWISE.subList(0, 3), List.of(DType.BF16)));
     }
 
     @TestFactory
@@ -136,6 +137,9 @@ class ConvEnginesTest {
     private static void check(ConvEngine engine, Shape shape, DType type, List<String> wrong) {
         for (ConvProblem.Direction d : ConvProblem.Direction.values()) {
             check(engine, shape, type, d, null, false, wrong);
+        }
+        if (engine instanceof DepthwiseConv && shape != DEPTHWISE.getFirst()) {
+            return;                              // every form is a kernel of its own, which takes its time to compile
         }
         for (FusedOp.Activation a : FusedOp.Activation.values()) {
             for (boolean residual : new boolean[] {false, true}) {
