@@ -94,22 +94,26 @@ extern "C" __global__ void __launch_bounds__(512) cross_entropy_backward(const A
         i64 t = (i64) target[row];
         bool counts = t != ignore && valid(t, (i64) vectors * V, flag, error, p.lane);
         A g = counts ? dloss[row] : 0, lse = logsumexp[row], e = (A) smoothing, share = e / ((A) vectors * V);
-#pragma unroll 4
-        for (i32 i = p.lane; i < vectors; i += team) {
-            A v[V];
-            if (counts) {
-                load_packed<V>(from, i, v);
+        for (i32 i = p.lane; i < vectors; i += 4 * team) {
+            Vec<T, V> in[4];
+#pragma unroll
+            for (int u = 0; u < 4; u++) {
+                if (counts && i + u * team < vectors) in[u] = load_vec<V>(from, i + u * team);
+            }
+#pragma unroll
+            for (int u = 0; u < 4; u++) {
+                i32 at = i + u * team;
+                if (at >= vectors) break;
+                A v[V];
+                if (counts) unpack(in[u], v);
 #pragma unroll
                 for (int k = 0; k < V; k++) {
-                    A y = exp_of(v[k] - lse) - share;
-                    if ((i64) i * V + k == t) y -= 1 - e;
-                    v[k] = g * y;
+                    A d = exp_of(v[k] - lse) - share;
+                    if ((i64) at * V + k == t) d -= 1 - e;
+                    v[k] = counts ? g * d : 0;
                 }
-            } else {
-#pragma unroll
-                for (int k = 0; k < V; k++) v[k] = 0;
+                store_packed<V>(to, at, v);
             }
-            store_packed<V>(to, i, v);
         }
     }
 }

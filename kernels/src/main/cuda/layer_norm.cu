@@ -207,7 +207,6 @@ extern "C" __global__ void __launch_bounds__(512) layer_norm_long(const T *x, co
     for (i64 row = blockIdx.x; row < rows; row += gridDim.x) {
         const T *from = x + row * vectors * V;
         A s = 0, q = 0;
-#pragma unroll 4
         for (i32 i = threadIdx.x; i < vectors; i += team) {
             A v[V];
             load_packed<V>(from, i, v);
@@ -215,7 +214,6 @@ extern "C" __global__ void __launch_bounds__(512) layer_norm_long(const T *x, co
             for (int k = 0; k < V; k++) s += v[k];
         }
         A m = team_sum(s, team, scratch) / count;
-#pragma unroll 4
         for (i32 i = threadIdx.x; i < vectors; i += team) {
             A v[V];
             load_packed<V>(from, i, v);
@@ -281,15 +279,22 @@ extern "C" __global__ void __launch_bounds__(TILE) layer_norm_sums(const T *dy, 
 #pragma unroll
     for (int k = 0; k < 2 * V; k++) s[k] = 0;
     if (c.in) {
-#pragma unroll 4
-        for (i64 r = c.begin + c.y; r < c.end; r += c.ways) {
-            A f[V], g[V], m = to_acc(mean[r]), i = to_acc(rstd[r]);
-            load_packed<V>(x, c.base + r * t.inner, f);
-            load_packed<V>(dy, c.base + r * t.inner, g);
+        EACH_BATCH(r) {
+            Vec<T, V> vg[AT_ONCE], vx[AT_ONCE];
+            load_rows(dy, t, c, r, vg);
+            load_rows(x, t, c, r, vx);
 #pragma unroll
-            for (int k = 0; k < V; k++) {
-                s[k] += g[k];
-                s[V + k] += g[k] * (f[k] - m) * i;
+            for (int u = 0; u < AT_ONCE; u++) {
+                i64 row = r + u * c.ways;
+                if (row >= c.end) break;
+                A f[V], g[V], m = to_acc(mean[row]), i = to_acc(rstd[row]);
+                unpack(vx[u], f);
+                unpack(vg[u], g);
+#pragma unroll
+                for (int k = 0; k < V; k++) {
+                    s[k] += g[k];
+                    s[V + k] += g[k] * (f[k] - m) * i;
+                }
             }
         }
     }

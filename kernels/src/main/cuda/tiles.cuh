@@ -49,6 +49,18 @@ __device__ __forceinline__ Cell cell_of(Tiles t) {
     return c;
 }
 
+/** Rows that a thread has under way at a time: so many loads are issued before the first is used. */
+#define AT_ONCE 4
+
+/** The vectors of the rows r, r + ways, ... of a column, as far as there are such rows. */
+template <int N, class E> __device__ __forceinline__ void load_rows(const E *p, Tiles t, Cell c, i64 r, Vec<E, N> *v) {
+#pragma unroll
+    for (int u = 0; u < AT_ONCE; u++) {
+        if (r + u * c.ways < c.end) v[u] = load_vec<N>(p, c.base + (r + u * c.ways) * t.inner);
+    }
+}
+#define EACH_BATCH(r) for (i64 r = c.begin + c.y; r < c.end; r += AT_ONCE * c.ways)
+
 /**
  * Whether this block is the last of {@code blocks} that come here with this counter, which is 0 before and after; what the
  * others wrote before is then visible. All threads of the block call it.
@@ -120,12 +132,14 @@ template <int N, class A, class P> __device__ __forceinline__ void parameter_gra
 #pragma unroll
     for (int k = 0; k < N; k++) v[k] = 0;
     if (c.in) {
-#pragma unroll 4
-        for (i64 r = c.y; r < t.rows; r += c.ways) {
-            A a[N];
-            load_packed<N>(sums, c.base + r * t.inner, a);
+        EACH_BATCH(r) {
+            Vec<A, N> a[AT_ONCE];
+            load_rows(sums, t, c, r, a);
 #pragma unroll
-            for (int k = 0; k < N; k++) v[k] += a[k];
+            for (int u = 0; u < AT_ONCE; u++) {
+#pragma unroll
+                for (int k = 0; k < N; k++) v[k] += r + u * c.ways < c.end ? a[u].v[k] : 0;
+            }
         }
     }
     tile_sum<N>(v, buffer, c);

@@ -10,6 +10,7 @@ import dev.graft.kernels.ops.CudaElementwise;
 import dev.graft.kernels.ops.CudaLayout;
 import dev.graft.kernels.ops.CudaLoss;
 import dev.graft.kernels.ops.CudaMatMul;
+import dev.graft.kernels.ops.CudaNorm;
 import dev.graft.kernels.ops.CudaReduce;
 import dev.graft.kernels.ops.CudaUpdate;
 import dev.graft.tensor.Context;
@@ -64,6 +65,7 @@ public final class CudaBackend implements Backend {
     private final CudaElementwise elementwise;
     private final CudaLayout layouts;
     private final CudaCreate creations;
+    private final CudaNorm norms;
 
     CudaBackend(CudaDevice device) {
         this.device = device;
@@ -76,6 +78,7 @@ public final class CudaBackend implements Backend {
         elementwise = new CudaElementwise(device);
         layouts = new CudaLayout(device);
         creations = new CudaCreate(device);
+        norms = new CudaNorm(device);
     }
 
     @Override
@@ -137,7 +140,7 @@ public final class CudaBackend implements Backend {
             case MatMul m -> products.run(m, in, out);
             case ConvOp c -> convolutions.run(c, in, out);
             case PoolOp p -> false;
-            case NormOp n -> false;
+            case NormOp n -> norms.run(n, in, out);
             case LossOp l -> losses.run(l, in, out);
             case AttentionOp a -> attention.run(a, in, out);
             case ResizeOp r -> false;

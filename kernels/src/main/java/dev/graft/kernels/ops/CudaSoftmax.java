@@ -3,6 +3,7 @@ package dev.graft.kernels.ops;
 import dev.graft.kernels.CudaDevice;
 import dev.graft.kernels.compile.Kernel;
 import dev.graft.kernels.compile.KernelSource;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Tensor;
 
 /** Softmax over the last axis and its gradient. */
@@ -30,7 +31,7 @@ final class CudaSoftmax {
     }
 
     private static RowTeams teams(Tensor x, int width) {
-        return RowTeams.keeping(x.dim(-1) / width, width, 32, 512);
+        return RowTeams.keeping(x.dim(-1) / width, width, x.dtype() == DType.F64 ? 16 : 32, 512);
     }
 
     private Kernel kernel(String name, boolean log, Tensor x, int width, RowTeams r) {

@@ -38,6 +38,15 @@ record RowTeams(int each, int team, int threads) {
         return new RowTeams(0, 512, 512);
     }
 
+    /**
+     * For rows of two inputs with two sums for every column: {@code most} elements only for a thread of a warp, whose blocks
+     * can have more registers.
+     */
+    static RowTeams keepingTwice(long vectors, int width, int most) {
+        RowTeams r = keeping(vectors, width, most, 512);
+        return r.team > WARP && r.each > 16 / width ? new RowTeams(0, 512, 512) : r;
+    }
+
     /** For rows that are walked along, {@code atOnce} vectors at a time. */
     static RowTeams walking(long vectors, int atOnce) {
         long wanted = Tiles.ceil(vectors, atOnce);

@@ -1,5 +1,7 @@
 package dev.graft.kernels.ops;
 
+import dev.graft.tensor.DType;
+
 /**
  * How the columns of [outer, rows, inner] are dealt to blocks: the struct of the same name in {@code tiles.cuh}.
  *
@@ -17,13 +19,8 @@ record Tiles(long rows, long inner, long columns, long splits, long chunk, int l
 
     /** To reduce the rows, by about four blocks for each of {@code multiprocessors} if there are rows enough. */
     static Tiles reducing(long outer, long rows, long inner, int multiprocessors) {
-        return reducing(outer, rows, inner, multiprocessors, 32);
-    }
-
-    /** @param fewest columns of a tile if there are so many: 32 read memory best, fewer make more blocks */
-    static Tiles reducing(long outer, long rows, long inner, int multiprocessors, int fewest) {
         long columns = outer * inner;
-        int lanes = lanes(columns, rows, fewest);
+        int lanes = lanes(columns, rows, 32);
         int ways = THREADS / lanes;
         long tiles = ceil(columns, lanes);
         long splits = 1;
@@ -31,6 +28,11 @@ record Tiles(long rows, long inner, long columns, long splits, long chunk, int l
             splits = Math.clamp(rows / ((long) AT_ONCE * ways), 1, ceil(4L * multiprocessors, tiles));
         }
         return new Tiles(rows, inner, columns, splits, ceil(rows, splits), lanes).trimmed();
+    }
+
+    /** To reduce the rows without splits: few columns to a tile, so that there are many blocks. */
+    static Tiles whole(long outer, long rows, long inner) {
+        return new Tiles(rows, inner, outer * inner, 1, rows, lanes(outer * inner, rows, 8));
     }
 
     /** To work on every element: each thread has {@code each} rows of its column. */
@@ -58,6 +60,11 @@ record Tiles(long rows, long inner, long columns, long splits, long chunk, int l
 
     long blocks() {
         return tiles() * splits;
+    }
+
+    /** Bytes of what the splits leave in memory: {@code values} numbers of the type that {@code t} is computed in per column. */
+    long partial(int values, DType t) {
+        return splits > 1 ? splits * columns * values * Vectors.accumulator(t).bytes() : 0;
     }
 
     /** As the kernels take it. */
