@@ -1,11 +1,13 @@
 package dev.graft.autograd;
 
+import dev.graft.tensor.Autocast;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.Op;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -45,7 +47,10 @@ public final class Checkpoint {
         }
         Node.Rule rule = (n, dy) -> {
             Tensor in = n.in(0);
-            Context again = new Context(context.training(), replay.fork(), Context.current().interceptors(),
+            List<Interceptor> now = new ArrayList<>(context.interceptors());
+            now.removeIf(i -> !(i instanceof Autocast));
+            now.addAll(Context.current().interceptors());
+            Context again = new Context(context.training(), replay.fork(), now,
                     context.path(), context.numerics(), context.cpu());
             Map<Long, Tensor> all = again.call(() -> ScopedValue.where(RECOMPUTING, true)
                     .call(() -> recompute(segment, in, dy[0])));

@@ -1,5 +1,6 @@
 package dev.graft.autograd;
 
+import dev.graft.tensor.Autocast;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Interceptor;
@@ -63,6 +64,11 @@ public final class Tape implements AutoCloseable {
                 }
             }
             return false;
+        }
+
+        @Override
+        public boolean allowsCapture() {
+            return true;
         }
 
         @Override
@@ -153,7 +159,8 @@ public final class Tape implements AutoCloseable {
         used = true;
         Map<Long, Tensor> grads = new HashMap<>();
         try {
-            walk(outputs, seeds, grads);
+            // rules compute in the types of the forward pass
+            Context.current().without(Autocast.class).run(() -> walk(outputs, seeds, grads));
         } catch (RuntimeException | Error e) {
             grads.values().forEach(Tensor::close);   // these handles belong to no scope
             throw e;

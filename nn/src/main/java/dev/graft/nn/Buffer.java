@@ -1,5 +1,6 @@
 package dev.graft.nn;
 
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
@@ -8,6 +9,7 @@ import java.util.function.Supplier;
 /** A tensor that belongs to a module and is saved with it but has no gradient: running statistics, fixed tables. */
 public final class Buffer {
     private final Supplier<Tensor> initial;
+    private Device device = Device.CPU;
     private Tensor value;
 
     Buffer(Supplier<Tensor> initial) {
@@ -16,18 +18,30 @@ public final class Buffer {
 
     public synchronized Tensor value() {
         if (value == null) {
-            value = Scope.persistent(initial);
+            value = Parameter.moved(Scope.persistent(initial), device);
         }
         return value;
     }
 
-    /** Puts {@code t} in place of the values; shape and dtype must be the same. */
+    synchronized void to(Device target) {
+        device = target;
+        if (value != null && !value.device().equals(target)) {
+            try (Tensor old = value) {
+                value = Scope.persistent(() -> old.to(target));
+            }
+        }
+    }
+
+    /**
+     * Puts {@code t} in place of the values; shape and dtype must be the same. One on another device is copied to the
+     * buffer's. The buffer closes it, now or later.
+     */
     public synchronized void assign(Tensor t) {
         if (!t.spec().equals(value().spec())) {
             throw new GraftException("buffer: " + t.spec() + " does not fit " + value.spec());
         }
         value.close();
-        value = t;
+        value = Parameter.moved(t, device);
     }
 
     synchronized void reset() {

@@ -1,6 +1,7 @@
 package dev.graft.nn;
 
 import dev.graft.autograd.Tape;
+import dev.graft.tensor.CapturedStep;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.util.Arrays;
@@ -15,23 +16,35 @@ final class FoldedConv {
     private Tensor bias;
 
     /** Handles of the folded weight and bias, for the caller to close. */
-    synchronized Tensor[] of(Conv2d conv, BatchNorm2d bn) {
+    Tensor[] of(Conv2d conv, BatchNorm2d bn) {
         Tensor b = conv.bias() == null ? bn.bias().value() : conv.bias().value();
         long[] now = fingerprint(Double.doubleToLongBits(bn.eps()), conv.weight().value(), b, bn.weight().value(),
                 bn.bias().value(), bn.runningMean().value(), bn.runningVar().value());
-        if (!Arrays.equals(now, madeOf)) {
-            close();
-            Scope.persistent(() -> Tape.noGrad(() -> {
-                try (Scope s = Scope.open("fold batch norm")) {
-                    Tensor[] wb = fold(conv, bn);
-                    weight = s.keep(wb[0]);
-                    bias = s.keep(wb[1]);
-                    return null;
-                }
-            }));
-            madeOf = now;
+        synchronized (this) {
+            if (Arrays.equals(now, madeOf)) {
+                return new Tensor[] {weight.retain(), bias.retain()};
+            }
         }
-        return new Tensor[] {weight.retain(), bias.retain()};
+        // not under the lock: a device may be locked by a step that is being recorded and asks for these weights
+        Tensor[] made = Scope.persistent(() -> Tape.noGrad(() -> {
+            try (Scope s = Scope.open("fold batch norm")) {
+                Tensor[] wb = fold(conv, bn);
+                return new Tensor[] {s.keep(wb[0]), s.keep(wb[1])};
+            }
+        }));
+        if (CapturedStep.isRecording()) {
+            return made;                // their memory belongs to the recorded step
+        }
+        Tensor[] mine = {made[0].retain(), made[1].retain()};
+        keep(now, made);
+        return mine;
+    }
+
+    private synchronized void keep(long[] of, Tensor[] made) {
+        close();
+        weight = made[0];
+        bias = made[1];
+        madeOf = of;
     }
 
     /** The folded weight and bias, new tensors; differentiable by the parameters of both layers. */

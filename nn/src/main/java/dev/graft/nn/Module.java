@@ -1,9 +1,11 @@
 package dev.graft.nn;
 
 import dev.graft.tensor.Context;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.backend.Backends;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -24,6 +26,7 @@ public abstract class Module implements AutoCloseable {
     private final Map<String, Buffer> buffers = new LinkedHashMap<>();
     private String name = "";
     private boolean frozen;
+    private Device device = Device.CPU;
 
     /** The function itself: [N, ...] to [N, ...]. Values it makes are freed when the call returns, but for its result. */
     protected abstract Tensor forward(Tensor x);
@@ -94,7 +97,7 @@ public abstract class Module implements AutoCloseable {
         Module parent = at(dot < 0 ? "" : path.substring(0, dot));
         String last = path.substring(dot + 1);
         Module old = at(path);
-        parent.child(last, replacement);
+        parent.child(last, replacement).to(old.device());
         parent.replaced(last, old, replacement);
     }
 
@@ -144,6 +147,31 @@ public abstract class Module implements AutoCloseable {
     public final Module initialize(long seed) {
         parameters().forEach((path, p) -> p.initialize(seed, path));
         buffers().values().forEach(Buffer::reset);
+        return this;
+    }
+
+    /** Where this module computes: where its first parameter lies. */
+    public final Device device() {
+        return parameters().values().stream().findFirst().map(Parameter::device).orElse(device);
+    }
+
+    /**
+     * Moves parameters and buffers to {@code target}; what is made or loaded later goes there too. What is trainable and
+     * frozen stays so. Optimizers follow in their next step.
+     *
+     * @return this
+     * @throws GraftException when there is no such device; nothing has moved then
+     */
+    public Module to(Device target) {
+        Backends.of(target);
+        modules().values().forEach(m -> {
+            m.parameters.values().forEach(p -> p.to(target));
+            m.buffers.values().forEach(b -> b.to(target));
+            if (!m.device.equals(target)) {
+                m.release();
+            }
+            m.device = target;
+        });
         return this;
     }
 

@@ -1,6 +1,7 @@
 package dev.graft.nn;
 
 import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
@@ -42,6 +43,7 @@ public final class Parameter {
     private boolean trainable = true;
     private long seed;
     private long stream;
+    private Device device = Device.CPU;
     private boolean closed;
 
     Parameter(Shape shape, Kind kind, Init init) {
@@ -58,7 +60,7 @@ public final class Parameter {
                     + " values are gone: close a network only after its last use");
         }
         if (value == null) {
-            set(Scope.persistent(() -> init.make(spec.shape(), seed, stream)));
+            set(moved(Scope.persistent(() -> init.make(spec.shape(), seed, stream)), device));
         }
         return value;
     }
@@ -70,12 +72,37 @@ public final class Parameter {
         value = t.requiresGrad(trainable && t.dtype().isFloat());
     }
 
-    /** Puts {@code t} in place of the values; it must have their shape. The parameter closes it later. */
+    /** {@code t}, a handle that belongs to no scope, as one on {@code to}. */
+    static Tensor moved(Tensor t, Device to) {
+        if (t.device().equals(to)) {
+            return t;
+        }
+        try (t) {
+            return Scope.persistent(() -> t.to(to));
+        }
+    }
+
+    /** Where its values lie, or will once they are made. */
+    public synchronized Device device() {
+        return device;
+    }
+
+    synchronized void to(Device target) {
+        device = target;
+        if (value != null && !value.device().equals(target)) {
+            set(Scope.persistent(() -> value.to(target)));
+        }
+    }
+
+    /**
+     * Puts {@code t} in place of the values; it must have their shape. One on another device is copied to the parameter's.
+     * The parameter closes it, now or later.
+     */
     public synchronized void assign(Tensor t) {
         if (!t.shape().equals(spec.shape())) {
             throw new GraftException("parameter: " + t.spec() + " does not fit shape " + spec.shape());
         }
-        set(t);
+        set(moved(t, device));
     }
 
     /** Random values by {@code seed} and the parameter's path, independent of the order of construction. */

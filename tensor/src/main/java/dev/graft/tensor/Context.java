@@ -62,6 +62,13 @@ public record Context(boolean training, RandomStream random, List<Interceptor> i
         return new Context(training, random, List.copyOf(l), path, numerics, cpu);
     }
 
+    /** Adds {@code i} before all others. */
+    public Context withOutermost(Interceptor i) {
+        List<Interceptor> l = new ArrayList<>(interceptors);
+        l.addFirst(i);
+        return new Context(training, random, List.copyOf(l), path, numerics, cpu);
+    }
+
     public Context without(Class<? extends Interceptor> kind) {
         return new Context(training, random, interceptors.stream().filter(i -> !kind.isInstance(i)).toList(), path, numerics,
                 cpu);

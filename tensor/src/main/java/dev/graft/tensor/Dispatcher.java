@@ -15,6 +15,8 @@ import java.util.List;
  * has run, so that they may change its inputs (autocast).
  */
 public final class Dispatcher {
+    private static final Tensor[] NONE = {};
+
     private Dispatcher() {}
 
     /** Runs an op with one output. */
@@ -29,7 +31,9 @@ public final class Dispatcher {
         }
         List<Interceptor> chain = context.interceptors();
         if (op instanceof FusedOp fused && needsPrimitives(chain, in)) {
-            infer(op, in, context);
+            if (!(chain.getFirst() instanceof Autocast)) {
+                infer(op, in, context);     // with an error that names the whole; autocast's inputs may differ in type
+            }
             return fused.compose(in);
         }
         return chain.isEmpty() ? execute(op, in, context) : next(chain, 0, op, in, context);
@@ -85,6 +89,7 @@ public final class Dispatcher {
                 out[i] = new Tensor(specs[i], backend.allocate(specs[i].dtype(), specs[i].shape().size(), label), 0);
             }
             backend.run(op, in, out);
+            CapturedStep.ran(in, out);
             done = true;
         } catch (GraftException e) {
             String m = e.getMessage();
@@ -187,11 +192,17 @@ public final class Dispatcher {
     }
 
     private static void written(Update update, Tensor target, Tensor[] in) {
-        target.storage().written();
+        CapturedStep.ran(in, NONE);
+        written(target);
         for (Tensor t : in) {
             if (!(update instanceof Update.Assign || update instanceof Update.Axpby) && t != in[0]) {
-                t.storage().written();
+                written(t);
             }
         }
+    }
+
+    private static void written(Tensor t) {
+        t.storage().written();
+        CapturedStep.wrote(t);
     }
 }

@@ -12,6 +12,11 @@ public interface Interceptor {
         return false;
     }
 
+    /** Whether a step that this interceptor sees may be recorded and replayed without it; one that measures or looks at values says no. */
+    default boolean allowsCapture() {
+        return false;
+    }
+
     /** The rest of the chain, the backend at its end. */
     interface Next {
         Tensor[] run(Op op, Tensor[] inputs);

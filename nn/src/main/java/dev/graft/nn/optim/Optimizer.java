@@ -6,11 +6,9 @@ import dev.graft.nn.NearestNames;
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Parameter;
 import dev.graft.tensor.Device;
-import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
-import dev.graft.tensor.op.Update;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -35,7 +33,7 @@ public final class Optimizer implements AutoCloseable {
     private final Map<String, Entry> entries = new LinkedHashMap<>();
 
     /** One parameter: where it belongs and what is remembered of it. */
-    private static final class Entry {
+    private static final class Entry implements PreparedStep.Count {
         private final Parameter parameter;
         private final int group;
         private final Map<String, Tensor> slots = new LinkedHashMap<>();
@@ -45,6 +43,31 @@ public final class Optimizer implements AutoCloseable {
         Entry(Parameter parameter, int group) {
             this.parameter = parameter;
             this.group = group;
+        }
+
+        @Override
+        public long steps() {
+            return steps;
+        }
+
+        @Override
+        public void add(int n) {
+            steps += n;
+        }
+
+        /** Follows its parameter to another device. */
+        void moveTo(Device device) {
+            slots.replaceAll((slot, t) -> moved(t, device));
+            start = start == null ? null : moved(start, device);
+        }
+
+        private static Tensor moved(Tensor t, Device device) {
+            if (t.device().equals(device)) {
+                return t;
+            }
+            try (t) {
+                return Scope.persistent(() -> t.to(device));
+            }
         }
 
         void dropState() {
@@ -148,37 +171,45 @@ public final class Optimizer implements AutoCloseable {
 
     /** One step; {@code factors} multiply the learning rates, one for all groups or one per group. */
     public void step(ParamGradients g, double... factors) {
-        Range.check(factors.length == 1 || factors.length == groups.size(), "optimizer: " + factors.length
-                + " learning-rate factors for " + groups.size() + " groups: give one, or one per group");
+        try (Scope scope = Scope.open("optimizer step")) {
+            prepare(g, null).run(factors);
+        }
+    }
+
+    /**
+     * A step up to the changes themselves: states made, penalties added to the gradients. Its tensors belong to the open
+     * scope.
+     *
+     * @param scale what every gradient is multiplied by, penalties excepted: a float32 scalar; where it is NaN nothing will
+     *              change. Null for 1
+     */
+    public PreparedStep prepare(ParamGradients g, Tensor scale) {
+        List<PreparedStep.Item> items = new ArrayList<>();
         entries.forEach((path, e) -> {
             Tensor gradient = g.byPath().get(path);
             if (!e.parameter.trainable()) {
                 e.dropState();
             } else if (gradient != null) {
-                try (Scope scope = Scope.open("optimizer step")) {
-                    step(e, gradient, factors[factors.length == 1 ? 0 : e.group]);
-                }
+                items.add(item(e, gradient, scale));
             }
         });
+        return new PreparedStep(rule, groups, items, scale);
     }
 
-    private void step(Entry e, Tensor gradient, double factor) {
+    private PreparedStep.Item item(Entry e, Tensor gradient, Tensor scale) {
         ParamGroup group = groups.get(e.group);
         Tensor w = e.parameter.value();
-        double lr = group.baseLr(rule) * factor;
+        e.moveTo(w.device());
         Tensor g = gradient;
+        double decay = 0;
         if (penalised(e)) {
             if (needsStart(e) && e.start == null) {
                 keepStart(e);
             }
-            g = gradient.copy();
-            double decay = 0;
+            g = scale == null ? gradient.copy() : gradient.mul(scale);
             for (Regularizer r : group.regularizers()) {
                 r.addGradient(g, w, e.start);
                 decay += r.decoupled();
-            }
-            if (decay != 0) {
-                Dispatcher.update(new Update.Axpby(1 - lr * decay, 0), w, w);
             }
         }
         List<String> slots = rule.slots();
@@ -187,8 +218,7 @@ public final class Optimizer implements AutoCloseable {
         for (int i = 0; i < slots.size(); i++) {
             in[i + 1] = e.slots.computeIfAbsent(slots.get(i), s -> Scope.persistent(w::zerosLike));
         }
-        e.steps++;
-        Dispatcher.update(rule.update(lr, decays(e) ? group.baseDecay(rule) : 0, e.steps), w, in);
+        return new PreparedStep.Item(e, e.group, decays(e) ? group.baseDecay(rule) : 0, decay, g != gradient, w, in);
     }
 
     private boolean decays(Entry e) {

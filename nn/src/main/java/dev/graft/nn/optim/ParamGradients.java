@@ -1,5 +1,7 @@
 package dev.graft.nn.optim;
 
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
@@ -28,12 +30,22 @@ public record ParamGradients(Map<String, Tensor> byPath) {
             return 0;
         }
         try (Scope scope = Scope.open("gradient norm")) {
-            Tensor[] squares = byPath.values().stream().map(g -> g.square().sum()).toArray(Tensor[]::new);
-            double sum = 0;
-            for (double s : Tensor.stack(0, squares).toDoubles()) {   // one read, however many parameters
-                sum += s;
-            }
-            return Math.sqrt(sum);
+            return normTensor().item();
+        }
+    }
+
+    /** The norm where the gradients are, float64 []; there must be one. Not finite where any gradient is not. */
+    public Tensor normTensor() {
+        Device device = byPath.values().iterator().next().device();
+        try (Scope scope = Scope.open("gradient norm")) {
+            Tensor[] squares = byPath.values().stream().map(g -> sumOfSquares(g).to(device)).toArray(Tensor[]::new);
+            return scope.keep(Tensor.stack(0, squares).cast(DType.F64).sum().sqrt());
+        }
+    }
+
+    private static Tensor sumOfSquares(Tensor g) {
+        try (Tensor square = g.square()) {      // as large as the gradient: gone before the next one is made
+            return square.sum();
         }
     }
 

@@ -68,7 +68,7 @@ final class BestWeights implements AutoCloseable {
     void load(Map<String, Tensor> saved) {
         close();
         saved.forEach((path, t) -> copies.put(path, Scope.persistent(
-                () -> TrainingCheckpoint.copyTo(Evaluator.deviceOf(model), t))));
+                () -> TrainingCheckpoint.copyTo(model.device(), t))));
     }
 
     @Override

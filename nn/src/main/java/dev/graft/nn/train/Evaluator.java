@@ -4,10 +4,12 @@ import dev.graft.nn.Module;
 import dev.graft.nn.loss.Loss;
 import dev.graft.nn.metric.Metric;
 import dev.graft.tensor.Context;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -30,18 +32,13 @@ public final class Evaluator {
     }
 
     public Evaluator(Module model, Loss loss) {
-        this(model::call, loss, deviceOf(model));
+        this(model::call, loss, model.device());
     }
 
     Evaluator(UnaryOperator<Tensor> forward, Loss loss, Device device) {
         this.forward = forward;
         this.loss = loss;
         this.device = device;
-    }
-
-    /** Where the model's parameters lie. */
-    static Device deviceOf(Module model) {
-        return model.parameters().values().stream().findFirst().map(p -> p.value().device()).orElse(Device.CPU);
     }
 
     /** Adds {@code value} of {@code metric} under {@code name}; the metric is reset by every evaluation. */
@@ -56,10 +53,10 @@ public final class Evaluator {
         readings.forEach(r -> r.metric().reset());
         Tally tally = new Tally();
         Context context = Context.current().withTraining(false).withRandom(RandomStream.of(0, 0));
-        try (Batches.Cursor cursor = data.open(0, 0)) {
+        try (DeviceBatches cursor = new DeviceBatches(data.open(0, 0), device)) {
             while (cursor.hasNext()) {
                 try (Scope scope = Scope.open("evaluation")) {
-                    context.run(() -> batch(TrainStep.take(cursor, device), tally));
+                    context.run(() -> batch(cursor, tally));
                 }
             }
         }
@@ -71,9 +68,15 @@ public final class Evaluator {
         return new Evaluation(tally.loss(), tally.accuracy(), tally.samples(), metrics, (System.nanoTime() - start) / 1e9);
     }
 
-    private void batch(TrainingBatch b, Tally tally) {
+    private void batch(DeviceBatches cursor, Tally tally) {
+        TrainingBatch b = cursor.next();
         Tensor prediction = forward.apply(b.input());
-        tally.add(prediction, b.target(), loss.of(prediction, b.target()).item(), b.size());
+        Tensor value = loss.of(prediction, b.target());
+        cursor.fetch();
+        double[] report = value.size() != 1 ? new double[] {value.item()}
+                : Tensor.stack(0, value.reshape(Shape.SCALAR).cast(DType.F64), Tally.correct(prediction, b.target())).toDoubles();
+        tally.add(report[0], b.size(), Math.round(report[1]),
+                Tally.classifies(prediction, b.target()) ? b.target().size() : 0);
         readings.forEach(r -> r.metric().update(prediction, b.target()));
     }
 }

@@ -1,104 +1,128 @@
 package dev.graft.nn.train;
 
-import dev.graft.autograd.Tape;
-import dev.graft.nn.loss.Loss;
-import dev.graft.nn.optim.GradientClip;
 import dev.graft.nn.optim.Optimizer;
-import dev.graft.nn.optim.ParamGradients;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.UnaryOperator;
 
 /**
- * One optimizer step: forward, loss, backward for each of its batches, then clipping and the change of the parameters.
- * All memory it takes is given back when it ends.
+ * One optimizer step: the device's work, and then, when it has been given all of it, a look at the loss. All memory it
+ * takes is given back when it ends.
  */
 final class TrainStep {
-    private final UnaryOperator<Tensor> forward;
-    private final Loss loss;
+    private final StepWork work;
+    private final StepGraphs graphs;
     private final Optimizer optimizer;
-    private final GradientClip clip;
-    private final Device device;
+    private final MixedPrecision precision;
     private final long seed;
 
-    TrainStep(UnaryOperator<Tensor> forward, Loss loss, Optimizer optimizer, GradientClip clip, Device device, long seed) {
-        this.forward = forward;
-        this.loss = loss;
+    /** @param graphs records steps and replays them; null to run each op by op */
+    TrainStep(StepWork work, StepGraphs graphs, Optimizer optimizer, MixedPrecision precision, long seed) {
+        this.work = work;
+        this.graphs = graphs;
         this.optimizer = optimizer;
-        this.clip = clip;
-        this.device = device;
+        this.precision = precision;
         this.seed = seed;
     }
 
-    /** What a step read: its mean loss, samples and batches. */
-    record Done(double loss, int samples, int batches) {}
+    /**
+     * What a step read: its mean loss, samples and batches.
+     *
+     * @param skipped whether it changed nothing, because gradients overflowed in float16
+     */
+    record Done(double loss, int samples, int batches, boolean skipped) {}
 
-    private record Forward(Tensor prediction, Tensor loss) {}
-
-    private record Backward(double loss, ParamGradients gradients) {}
-
-    /** Takes up to {@code batches} batches from {@code cursor}; {@code step} counts from 0. */
-    Done run(Batches.Cursor cursor, int batches, long step, double[] factors, Tally tally) {
-        Context context = Context.current().withTraining(true).withRandom(RandomStream.of(seed, step));
+    /** Takes up to {@code batches} batches; {@code step} counts from 0. */
+    Done run(DeviceBatches source, int batches, long step, double[] factors, Tally tally) {
+        RandomStream random = RandomStream.of(seed, step);
+        Context context = precision.bind(Context.current().withTraining(true).withRandom(random));
         try (Scope scope = Scope.open("step " + step)) {
-            return context.call(() -> step(cursor, batches, step, factors, tally));
+            return context.call(() -> {
+                StepWork.Done done = issue(source, batches, factors);
+                source.fetch();
+                return settle(done, step, factors, tally);
+            });
+        } catch (StepWork.NotFinite e) {
+            throw notFinite("the loss is " + e.loss(), step, factors);
         }
     }
 
-    private Done step(Batches.Cursor cursor, int batches, long step, double[] factors, Tally tally) {
-        ParamGradients.Accumulator sum = batches == 1 ? null : new ParamGradients.Accumulator();
-        ParamGradients gradients = null;
-        double losses = 0;
-        int samples = 0;
-        int done = 0;
-        while (done < batches && cursor.hasNext()) {
-            try (Scope micro = sum == null ? null : Scope.open("micro-batch")) {
-                TrainingBatch b = take(cursor, device);
-                Backward back = backward(b, step, factors, tally);
-                if (sum == null) {
-                    gradients = back.gradients();
-                } else {
-                    sum.add(back.gradients(), b.size(), micro);
-                }
-                losses += back.loss() * b.size();
-                samples += b.size();
-                done++;
-            }
-        }
-        if (done == 0) {
+    private StepWork.Done issue(DeviceBatches source, int batches, double[] factors) {
+        if (!source.hasNext()) {
             throw new GraftException("training: the data gave fewer batches than it announced: count() and the cursor"
                     + " disagree");
         }
-        ParamGradients mean = sum == null ? gradients : sum.mean();
-        optimizer.step(clip == null ? mean : clip.apply(mean), factors);
-        return new Done(losses / samples, samples, done);
-    }
-
-    private Backward backward(TrainingBatch b, long step, double[] factors, Tally tally) {
-        try (Tape tape = new Tape()) {
-            Forward f = tape.record(() -> {
-                Tensor prediction = forward.apply(b.input());
-                return new Forward(prediction, loss.of(prediction, b.target()));
-            });
-            double value = f.loss().item();
-            if (!Double.isFinite(value)) {
-                throw notFinite(value, step, factors);
+        if (graphs != null) {
+            List<TrainingBatch> all = new ArrayList<>();
+            while (all.size() < batches && source.hasNext()) {
+                all.add(source.next());
             }
-            tally.add(f.prediction(), b.target(), value, b.size());
-            return new Backward(value, optimizer.gradients(tape.backward(f.loss())));
+            return graphs.run(all, factors);
         }
+        StepWork.Done done = work.run(first(source, batches), batches > 1);
+        done.changes().run(factors);
+        return done;
     }
 
-    private GraftException notFinite(double value, long step, double[] factors) {
-        return new GraftException("training stopped at step " + step + ": the loss is " + value
+    /** Up to {@code n} batches, each made when it is asked for: they need not all lie in memory. */
+    private static Iterator<TrainingBatch> first(DeviceBatches source, int n) {
+        return new Iterator<>() {
+            private int left = n;
+
+            @Override
+            public boolean hasNext() {
+                return left > 0 && source.hasNext();
+            }
+
+            @Override
+            public TrainingBatch next() {
+                left--;
+                return source.next();
+            }
+        };
+    }
+
+    /** Reads what came out of it; until here a GPU may still have been at work. */
+    private Done settle(StepWork.Done done, long step, double[] factors, Tally tally) {
+        double[] report = done.report().toDoubles();
+        double losses = 0;
+        int samples = 0;
+        for (int i = 0; i < done.parts().size(); i++) {
+            double loss = report[2 * i];
+            if (!Double.isFinite(loss)) {
+                done.changes().undo();
+                throw notFinite("the loss is " + loss, step, factors);
+            }
+            losses += loss * done.parts().get(i).samples();
+            samples += done.parts().get(i).samples();
+        }
+        boolean changed = Double.isFinite(report[report.length - 1]);
+        if (!changed) {
+            done.changes().undo();
+            if (!precision.scalesLoss()) {
+                throw notFinite("the gradient has values that are not finite", step, factors);
+            }
+        }
+        precision.stepped(changed);
+        for (int i = 0; i < done.parts().size(); i++) {
+            StepWork.Part p = done.parts().get(i);
+            tally.add(report[2 * i], p.samples(), Math.round(report[2 * i + 1]), p.classified());
+        }
+        return new Done(losses / samples, samples, done.parts().size(), !changed);
+    }
+
+    private GraftException notFinite(String what, long step, double[] factors) {
+        return new GraftException("training stopped at step " + step + ": " + what
                 + "; likely fixes: a smaller learning rate (now " + rates(optimizer.rates(factors))
-                + "), a warm-up, gradient clipping, or inputs without NaN and with the model's normalisation");
+                + "), a warm-up, gradient clipping, or inputs without NaN and with the model's normalisation"
+                + precision.advice());
     }
 
     private static String rates(Map<String, Double> rates) {
@@ -106,13 +130,5 @@ final class TrainStep {
         rates.forEach((name, v) -> s.append(s.isEmpty() ? "" : ", ").append(name)
                 .append(String.format(Locale.ROOT, " %.3g", v)));
         return s.toString();
-    }
-
-    /** The next batch on {@code device}, its tensors in the open scope. */
-    static TrainingBatch take(Batches.Cursor cursor, Device device) {
-        TrainingBatch b = cursor.next();
-        Scope.adopt(b.input());
-        Scope.adopt(b.target());
-        return new TrainingBatch(b.input().to(device), b.target().to(device), b.indices());
     }
 }

@@ -1,5 +1,6 @@
 package dev.graft.nn.train;
 
+import dev.graft.nn.CapturedForward;
 import dev.graft.nn.Module;
 import dev.graft.nn.loss.Loss;
 import dev.graft.nn.metric.Metric;
@@ -10,6 +11,7 @@ import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.backend.Backends;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -41,6 +43,7 @@ public final class Trainer {
     private final List<Consumer<Evaluator>> metrics = new ArrayList<>();
     private final LearningRates rates;
     private final BestWeights best;
+    private final MixedPrecision precision;
     private UnaryOperator<Tensor> forward;
     private volatile boolean stop;
     private boolean used;
@@ -61,9 +64,10 @@ public final class Trainer {
         this.optimizer = optimizer;
         this.loss = loss;
         this.options = options;
-        this.device = Evaluator.deviceOf(model);
+        this.device = model.device();
         this.rates = new LearningRates(optimizer.groups(), options.schedule());
         this.best = new BestWeights(model);
+        this.precision = new MixedPrecision(options.precision(), device);
         this.forward = model::call;
     }
 
@@ -105,6 +109,7 @@ public final class Trainer {
         optimizer.load(saved.optimizer());
         rates.load(s.plateaus());
         best.load(saved.best());
+        precision.load(s.lossScale());
         epoch = s.epoch();
         batch = s.batch();
         step = s.step();
@@ -126,16 +131,21 @@ public final class Trainer {
      */
     public TrainResult fit(Batches train, Batches validation) {
         begin(train);
-        try (ProgressDisplay display = new ProgressDisplay(ProgressDisplay.terminal(options.progress()), options.epochs(),
+        StepWork work = new StepWork(forward, loss, optimizer, options.clip(), precision);
+        try (precision;
+                StepGraphs graphs = options.graphs() && Backends.of(device).captures()
+                        ? new StepGraphs(work, device, model) : null;
+                CapturedForward evaluation = new CapturedForward(model, forward, options.graphs());
+                ProgressDisplay display = new ProgressDisplay(ProgressDisplay.terminal(options.progress()), options.epochs(),
                 train.samples())) {
             while (epoch < options.epochs() && !stopped && !stop) {
                 tell(new TrainEvent.EpochStart(epoch, batch));
                 checkTrainable();
                 best.cover();
                 display.epoch(epoch, tally.samples());
-                if (steps(train, display)) {
+                if (steps(train, display, new TrainStep(work, graphs, optimizer, precision, options.seed()))) {
                     display.close();
-                    endOfEpoch(train, validation);
+                    endOfEpoch(train, validation, evaluation);
                 }
             }
             boolean interrupted = stop && !stopped && epoch < options.epochs();
@@ -183,10 +193,9 @@ public final class Trainer {
     }
 
     /** The rest of an epoch; false when it was stopped before its end. */
-    private boolean steps(Batches train, ProgressDisplay display) {
+    private boolean steps(Batches train, ProgressDisplay display, TrainStep one) {
         int count = train.count();
-        TrainStep one = new TrainStep(forward, loss, optimizer, options.clip(), device, options.seed());
-        try (Batches.Cursor cursor = train.open(epoch, batch)) {
+        try (DeviceBatches cursor = new DeviceBatches(train.open(epoch, batch), device)) {
             while (batch < count) {
                 long start = System.nanoTime();
                 int batches = Math.min(options.accumulate(), count - batch);
@@ -214,11 +223,11 @@ public final class Trainer {
         return new Progress(step, perEpoch * options.epochs(), perEpoch);
     }
 
-    private void endOfEpoch(Batches train, Batches validation) {
+    private void endOfEpoch(Batches train, Batches validation, CapturedForward evaluation) {
         int count = train.count();
         Map<String, Double> lr = optimizer.rates(rates.factors(new Progress(Math.max(0, step - 1),
                 progress(count).totalSteps(), progress(count).stepsPerEpoch())));
-        HistoryRow row = row(validation == null ? null : validate(validation), lr);
+        HistoryRow row = row(validation == null ? null : validate(validation, evaluation), lr);
         history.add(row);
         rates.epochEnd(row.values());
         boolean isBest = judge(row);
@@ -238,8 +247,8 @@ public final class Trainer {
         }
     }
 
-    private Evaluation validate(Batches validation) {
-        Evaluator evaluator = new Evaluator(forward, loss, device);
+    private Evaluation validate(Batches validation, CapturedForward evaluation) {
+        Evaluator evaluator = new Evaluator(x -> precision.forward(() -> evaluation.apply(x)), loss, device);
         metrics.forEach(m -> m.accept(evaluator));
         Evaluation e = evaluator.evaluate(validation);
         if (!Double.isFinite(e.loss())) {
@@ -281,7 +290,7 @@ public final class Trainer {
         checkWeights();
         TrainingState s = new TrainingState(TrainingState.VERSION, options.seed(), epoch, batch, count, step, tally.sums(),
                 trainSeconds, List.copyOf(history), stopping, stopped, rates.state(), optimizer.state().steps(), trainable(),
-                options.plan());
+                options.plan(), precision.state());
         Path file = TrainingCheckpoint.save(options.checkpoints().folder(), options.checkpoints().keep(), model,
                 optimizer.state(), best.copies(), s);
         tell(new TrainEvent.Saved(file, step));

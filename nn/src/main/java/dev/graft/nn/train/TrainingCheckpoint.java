@@ -86,7 +86,7 @@ public final class TrainingCheckpoint implements AutoCloseable {
                 throw new GraftException(file + " is no checkpoint of a training: it has no " + STATE);
             }
             TrainingState state = JSON.readValue(json, TrainingState.class);
-            if (state.version() != TrainingState.VERSION) {
+            if (state.version() < TrainingState.OLDEST || state.version() > TrainingState.VERSION) {
                 throw new GraftException(file + " has version " + state.version() + " of the format, this program reads "
                         + TrainingState.VERSION + ": use the version of Graft that wrote it");
             }

@@ -22,12 +22,15 @@ import java.util.Map;
  * @param steps        optimizer steps per parameter
  * @param trainable    paths of the parameters that were trained
  * @param plan         the caller's JSON
+ * @param lossScale    of float16; null in other precisions
  */
 public record TrainingState(int version, long seed, int epoch, int batch, int batchCount, long step, Sums sums,
                             double trainSeconds, List<HistoryRow> history, EarlyStopping.State stopping, boolean stopped,
                             List<Schedule.Plateau.State> plateaus, Map<String, Long> steps, List<String> trainable,
-                            String plan) {
-    static final int VERSION = 1;
+                            String plan, LossScaler.State lossScale) {
+    static final int VERSION = 2;
+    /** The oldest version that is read: it knew no loss scale. */
+    static final int OLDEST = 1;
 
     /** Sums over samples; {@code classified} of them have a class. */
     public record Sums(double loss, long samples, long correct, long classified) {

@@ -1,11 +1,12 @@
 package dev.graft.nn.transfer;
 
+import dev.graft.nn.Inference;
+import dev.graft.nn.Precision;
 import dev.graft.nn.data.Batch;
 import dev.graft.nn.data.DataLoader;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.LoaderOptions;
 import dev.graft.nn.data.image.Transforms;
-import dev.graft.tensor.Context;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
@@ -46,8 +47,9 @@ public record FeatureCache(Path folder, long limit) {
     }
 
     /** The features of {@code data} behind the first {@code prefix} stages; {@code progress} hears of every image. */
-    Features of(StagedNetwork net, int prefix, Dataset data, Transforms transforms, IntConsumer progress) {
-        String key = FeatureKey.of(net, prefix, data, transforms);
+    Features of(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision,
+                IntConsumer progress) {
+        String key = FeatureKey.of(net, prefix, data, transforms, precision);
         Path file = folder.resolve(key + ".features");
         if (Files.isRegularFile(file)) {
             try {
@@ -61,7 +63,7 @@ public record FeatureCache(Path folder, long limit) {
                 LOG.log(Level.WARNING, "feature cache: {0} is damaged ({1}) and is computed anew", file, e.getMessage());
             }
         }
-        Features f = compute(net, prefix, data, transforms, progress);
+        Features f = compute(net, prefix, data, transforms, precision, progress);
         long bytes = Features.bytes(f.shape(), data.size());
         if (bytes <= limit) {
             try {
@@ -110,15 +112,15 @@ public record FeatureCache(Path folder, long limit) {
     }
 
     private static Features compute(StagedNetwork net, int prefix, Dataset data, Transforms transforms,
-                                    IntConsumer progress) {
+                                    Precision precision, IntConsumer progress) {
         float[][] rows = new float[data.size()][];
         Shape[] shape = {null};
-        try (DataLoader loader = new DataLoader(data, transforms, LoaderOptions.eval(BATCH).withCacheBytes(0));
+        try (Inference inference = new Inference(net, x -> net.callStages(x, 0, prefix), precision);
+                DataLoader loader = new DataLoader(data, transforms, LoaderOptions.eval(BATCH).withCacheBytes(0));
                 DataLoader.Epoch epoch = loader.epoch(0)) {
             for (Batch b : epoch) {
                 try (b; Scope step = Scope.open("features")) {
-                    Tensor x = b.images();
-                    Tensor y = Context.inference().call(() -> net.callStages(x, 0, prefix));
+                    Tensor y = inference.apply(b.images());
                     shape[0] = y.shape().range(1, y.rank());
                     int n = Math.toIntExact(shape[0].size());
                     float[] all = y.toFloats();

@@ -1,9 +1,11 @@
 package dev.graft.nn.transfer;
 
 import dev.graft.nn.ParamSelector;
+import dev.graft.nn.Precision;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.image.Transforms;
 import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -29,10 +31,13 @@ final class FeatureKey {
         }
     }
 
-    static String of(StagedNetwork net, int prefix, Dataset data, Transforms transforms) {
+    static String of(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision) {
         FeatureKey k = new FeatureKey();
         k.text("features 2");
         k.text(net.getClass().getName());
+        if (net.device().kind() != Device.Kind.CPU || precision != Precision.FLOAT32) {    // other last bits
+            k.text(net.device().kind() + " " + precision.label());
+        }
         for (Stage s : net.stages().subList(0, prefix)) {
             k.text(s.name());
             k.stage(net, s.parameters());

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.graft.nn.NearestNames;
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Parameter;
+import dev.graft.nn.Precision;
 import dev.graft.nn.optim.AdamW;
 import dev.graft.nn.optim.ParamGroup;
 import dev.graft.nn.optim.Schedule;
@@ -46,17 +47,19 @@ import java.util.function.Consumer;
  * @param restoreBest     whether the weights of the best epoch are put back at the end
  * @param augmentation    whether training images are varied at random; without it frozen stages are computed once
  * @param cacheFeatures   whether the output of stages that stay frozen is kept, in memory and on disk
+ * @param precision       what forward and backward passes compute in
  */
 public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector frozen, List<Unfreeze> unfreezing,
                            ParamSelector fixedStatistics, List<ParamGroup> groups, UpdateRule rule, Schedule schedule,
                            int epochs, int batch, long seed, double labelSmoothing, double clipNorm, int patience,
-                           boolean restoreBest, boolean augmentation, boolean cacheFeatures) {
+                           boolean restoreBest, boolean augmentation, boolean cacheFeatures, Precision precision) {
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
 
     public FineTunePlan {
         unfreezing = List.copyOf(unfreezing);
         groups = List.copyOf(groups);
+        precision = precision == null ? Precision.FLOAT32 : precision;      // plans that were saved before there was a choice
         check(epochs >= 1, "epochs", epochs, "1 or more");
         check(batch >= 1, "batch", batch, "1 or more");
         check(labelSmoothing >= 0 && labelSmoothing < 1, "label smoothing", labelSmoothing, "from 0 to below 1");
@@ -76,7 +79,8 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
     /** The plan of {@code strategy} for {@code net}: AdamW at 0.001, cosine schedule, batches of 32. */
     public static FineTunePlan of(Strategy strategy, StagedNetwork net, int epochs) {
         FineTunePlan base = new FineTunePlan(strategy.label(), false, ParamSelector.NONE, List.of(), ParamSelector.NONE,
-                List.of(), new AdamW(1e-3), Schedule.cosine(), epochs, 32, 0, 0, 0, 0, true, true, true);
+                List.of(), new AdamW(1e-3), Schedule.cosine(), epochs, 32, 0, 0, 0, 0, true, true, true,
+                Precision.FLOAT32);
         return strategy.plan(net, base);
     }
 
@@ -160,6 +164,10 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         return with(d -> d.cacheFeatures = on);
     }
 
+    public FineTunePlan withPrecision(Precision p) {
+        return with(d -> d.precision = p);
+    }
+
     private FineTunePlan with(Consumer<Draft> change) {
         Draft d = new Draft(this);
         change.accept(d);
@@ -185,6 +193,7 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         private boolean restoreBest;
         private boolean augmentation;
         private boolean cacheFeatures;
+        private Precision precision;
 
         Draft(FineTunePlan p) {
             strategy = p.strategy;
@@ -204,11 +213,13 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
             restoreBest = p.restoreBest;
             augmentation = p.augmentation;
             cacheFeatures = p.cacheFeatures;
+            precision = p.precision;
         }
 
         FineTunePlan plan() {
             return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
-                    epochs, batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures);
+                    epochs, batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures,
+                    precision);
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.graft.nn.transfer;
 
+import dev.graft.nn.Inference;
 import dev.graft.nn.data.DataLoader;
 import dev.graft.nn.data.DataSplit;
 import dev.graft.nn.data.Dataset;
@@ -22,6 +23,7 @@ import dev.graft.nn.train.TrainingBatch;
 import dev.graft.nn.train.TrainingCheckpoint;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
@@ -33,6 +35,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
@@ -48,6 +51,8 @@ import java.util.stream.IntStream;
  */
 public final class FineTuning {
     private static final System.Logger LOG = System.getLogger(FineTuning.class.getName());
+    /** Bytes of features that are kept on the network's device. */
+    private static final long ON_DEVICE = 4L << 30;
 
     private final StagedNetwork net;
     private final FineTunePlan plan;
@@ -196,7 +201,7 @@ public final class FineTuning {
 
     private TrainOptions options() {
         TrainOptions o = new TrainOptions(plan.epochs(), plan.seed()).withSchedule(plan.schedule()).withProgress(progress)
-                .withPlan(plan.toJson())
+                .withPlan(plan.toJson()).withPrecision(plan.precision())
                 .withEarlyStopping(new EarlyStopping(Monitor.VAL_ACCURACY,
                         plan.patience() == 0 ? Integer.MAX_VALUE : plan.patience(), 0, plan.restoreBest()));
         if (plan.clipNorm() > 0) {
@@ -235,7 +240,7 @@ public final class FineTuning {
         for (int i = 0; i < set.size(); i++) {
             try (Scope s = Scope.open("probe")) {
                 Tensor one = eval.toTensor(set.image(i));
-                return Context.inference().call(() -> net.callStages(one, 0, prefix)).size();
+                return Context.inference().call(() -> net.callStages(one.to(net.device()), 0, prefix)).size();
             } catch (BrokenImageException e) {
                 LOG.log(Level.DEBUG, "{0} cannot be read", set.name(i));
             }
@@ -263,7 +268,7 @@ public final class FineTuning {
         }
         FeatureCache c = cache == null ? new FeatureCache(Path.of(""), -1) : cache;
         long start = System.nanoTime();
-        Features f = c.of(net, prefix, set, transforms, n -> { });
+        Features f = c.of(net, prefix, set, transforms, plan.precision(), n -> { });
         note(String.format(Locale.ROOT, "features of %d %s images: %.1f s", set.size(),
                 training ? "training" : "validation", (System.nanoTime() - start) / 1e9));
         int[] present = IntStream.range(0, set.size()).filter(i -> f.rows()[i] != null).toArray();
@@ -276,13 +281,22 @@ public final class FineTuning {
             System.arraycopy(f.rows()[present[i]], 0, all, i * f.length(), f.length());
             labels[i] = f.labels()[present[i]];
         }
-        Tensor x = Scope.persistent(() -> Tensor.from(DType.F32, all, Shape.of(present.length).concat(f.shape())));
-        Tensor y = Scope.persistent(() -> Tensor.of(labels, labels.length));
+        // on the device if they do not take too much of it: then batches are gathered there
+        Device device = 4L * all.length <= ON_DEVICE ? net.device() : Device.CPU;
+        Tensor x = onDevice(device, () -> Tensor.from(DType.F32, all, Shape.of(present.length).concat(f.shape())));
+        Tensor y = onDevice(device, () -> Tensor.of(labels, labels.length));
         Batches b = training ? Batches.shuffled(x, y, plan.batch(), plan.seed()) : Batches.of(x, y, plan.batch());
         return new Source(b, present, () -> {
             x.close();
             y.close();
         });
+    }
+
+    private static Tensor onDevice(Device device, Supplier<Tensor> values) {
+        try (Scope s = Scope.open("features")) {
+            Tensor t = values.get();
+            return t.device().equals(device) ? t.retain() : t.to(device).retain();
+        }
     }
 
     private void note(String text) {
@@ -292,12 +306,14 @@ public final class FineTuning {
     private FineTuneResult evaluate(TrainResult result, Source validation, int prefix, double featureSeconds, long start) {
         ConfusionMatrix confusion = new ConfusionMatrix(data.classes().size());
         List<FineTuneResult.Prediction> predictions = new ArrayList<>();
-        try (Batches.Cursor cursor = validation.batches().open(0, 0)) {
+        try (Inference inference = new Inference(net, x -> net.callStages(x, prefix, net.stages().size()), plan.precision());
+                Batches.Cursor cursor = validation.batches().open(0, 0)) {
             while (cursor.hasNext()) {
                 try (Scope s = Scope.open("evaluation")) {
                     TrainingBatch b = cursor.next();
-                    Tensor p = Context.inference()
-                            .call(() -> net.callStages(b.input(), prefix, net.stages().size()).softmax());
+                    Scope.adopt(b.input());
+                    Scope.adopt(b.target());
+                    Tensor p = inference.apply(b.input()).softmax();
                     confusion.update(p, b.target());
                     int classes = p.dim(1);
                     float[] all = p.toFloats();

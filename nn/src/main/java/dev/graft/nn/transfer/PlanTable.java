@@ -2,6 +2,7 @@ package dev.graft.nn.transfer;
 
 import dev.graft.nn.BatchNorm2d;
 import dev.graft.nn.Parameter;
+import dev.graft.nn.Precision;
 import dev.graft.nn.optim.Optimizer;
 import dev.graft.nn.optim.ParamGroup;
 import java.util.ArrayList;
@@ -28,7 +29,8 @@ final class PlanTable {
         StringBuilder s = new StringBuilder();
         s.append("plan ").append(plan.strategy()).append(": ").append(plan.epochs()).append(" epochs of batches of ")
                 .append(plan.batch()).append(", ").append(plan.rule()).append(", ").append(plan.schedule())
-                .append(", seed ").append(plan.seed()).append('\n');
+                .append(", seed ").append(plan.seed())
+                .append(plan.precision() == Precision.FLOAT32 ? "" : ", " + plan.precision().label()).append('\n');
         print(s, rows);
         s.append("frozen: ").append(plan.frozen().isEmpty() ? "nothing" : plan.frozen()).append('\n');
         for (Unfreeze u : plan.unfreezing()) {

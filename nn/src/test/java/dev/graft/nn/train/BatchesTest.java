@@ -78,7 +78,7 @@ class BatchesTest {
         Tally tally = new Tally();
         try (ProgressDisplay d = new ProgressDisplay(new PrintStream(bytes, true, StandardCharsets.UTF_8), 20, 64)) {
             d.epoch(2, 0);
-            tally.add(Tensor.of(new float[] {0, 1, 1, 0}, 2, 2), Tensor.of(new int[] {1, 1}, 2), 0.5, 32);
+            tally.add(0.5, 32, 1, 2);
             d.step(tally);
         }
         assertThat(bytes.toString(StandardCharsets.UTF_8)).contains("epoch 3/20").contains("32/64 samples")

@@ -3,6 +3,7 @@ package dev.graft.nn.transfer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.nn.Precision;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.ImageArrays;
 import dev.graft.nn.data.image.ImageDecoder;
@@ -74,7 +75,7 @@ class FeatureCacheTest {
     }
 
     private Features features(FeatureCache cache, Dataset data) {
-        return cache.of(net, 1, data, PLAIN, n -> { });
+        return cache.of(net, 1, data, PLAIN, Precision.FLOAT32, n -> { });
     }
 
     private List<String> files() throws IOException {

@@ -9,8 +9,10 @@ import dev.graft.nn.Conv2d;
 import dev.graft.nn.Identity;
 import dev.graft.nn.Padding;
 import dev.graft.nn.ParamSelector;
+import dev.graft.nn.Precision;
 import dev.graft.nn.Sequential;
 import dev.graft.nn.data.DataSplit;
+import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.ImageArrays;
 import dev.graft.nn.data.image.Normalize;
 import dev.graft.nn.data.image.RgbImage;
@@ -165,35 +167,46 @@ class FineTuningTest {
         assertThat(same(values(first, "*"), values(second, "*"))).isTrue();
     }
 
+    private static String key(StagedNetwork net, int prefix, Dataset data, Transforms transforms) {
+        return FeatureKey.of(net, prefix, data, transforms, Precision.FLOAT32);
+    }
+
+    @Test
+    void anotherPrecisionHasAnotherKey() {
+        DataSplit d = data(3, 1);
+        assertThat(FeatureKey.of(pretrained(), 3, d.train(), PLAIN, Precision.BF16))
+                .isNotEqualTo(key(pretrained(), 3, d.train(), PLAIN));
+    }
+
     @Test
     void otherWeightsHaveAnotherKey() {
         DataSplit d = data(3, 1);
-        String key = FeatureKey.of(pretrained(), 3, d.train(), PLAIN);
+        String key = key(pretrained(), 3, d.train(), PLAIN);
         TinyNetwork other = new TinyNetwork(7);
         other.initialize(4);
-        assertThat(FeatureKey.of(other, 3, d.train(), PLAIN)).isNotEqualTo(key);
-        assertThat(FeatureKey.of(pretrained(), 3, data(3, 9).train(), PLAIN)).isNotEqualTo(key);
-        assertThat(FeatureKey.of(pretrained(), 3, d.train(), Transforms.of(Normalize.IMAGENET))).isNotEqualTo(key);
+        assertThat(key(other, 3, d.train(), PLAIN)).isNotEqualTo(key);
+        assertThat(key(pretrained(), 3, data(3, 9).train(), PLAIN)).isNotEqualTo(key);
+        assertThat(key(pretrained(), 3, d.train(), Transforms.of(Normalize.IMAGENET))).isNotEqualTo(key);
         TinyNetwork otherHead = pretrained();
         otherHead.replaceHead(3);
-        assertThat(FeatureKey.of(otherHead, 3, d.train(), PLAIN)).as("the head does not matter").isEqualTo(key);
+        assertThat(key(otherHead, 3, d.train(), PLAIN)).as("the head does not matter").isEqualTo(key);
     }
 
     @Test
     void otherSettingsOfALayerHaveAnotherKey() {
         DataSplit d = data(3, 1);
-        String key = FeatureKey.of(pretrained(), 3, d.train(), PLAIN);
+        String key = key(pretrained(), 3, d.train(), PLAIN);
         for (String layer : List.of("first.0", "second.0")) {
             TinyNetwork padded = pretrained();
             Conv2d old = (Conv2d) padded.at(layer);
             Conv2d same = new Conv2d(old.inChannels(), old.outChannels(), 3, old.spec().padding(Padding.TF_SAME));
             same.weight().assign(old.weight().value().copy());
             padded.replace(layer, same);
-            assertThat(FeatureKey.of(padded, 3, d.train(), PLAIN)).as(layer).isNotEqualTo(key);
+            assertThat(key(padded, 3, d.train(), PLAIN)).as(layer).isNotEqualTo(key);
         }
         TinyNetwork eps = pretrained();
         eps.replace("first.1", new BatchNorm2d(8, 1e-3, 0.1));
-        assertThat(FeatureKey.of(eps, 3, d.train(), PLAIN)).as("eps of a norm whose values are the same").isNotEqualTo(key);
+        assertThat(key(eps, 3, d.train(), PLAIN)).as("eps of a norm whose values are the same").isNotEqualTo(key);
     }
 
     @Test
@@ -203,7 +216,7 @@ class FineTuningTest {
         a.replace("second.2", new Sequential().add("head", Activation.relu()));
         TinyNetwork b = pretrained();
         b.replace("second.2", new Sequential().add("head", Activation.tanh()));
-        assertThat(FeatureKey.of(a, 3, d.train(), PLAIN)).isNotEqualTo(FeatureKey.of(b, 3, d.train(), PLAIN));
+        assertThat(key(a, 3, d.train(), PLAIN)).isNotEqualTo(key(b, 3, d.train(), PLAIN));
     }
 
     @Test
