@@ -271,6 +271,16 @@ int compile(Program &p, const Options &o) {
     p.log = replaceAll(read(f.path + "/log"), f.path + "/k.cpp", p.name);
     if (status) return COMPILATION;
     std::string code = read(f.path + "/k.so");
+    std::set<std::string> names;
+    for (auto &k : found) names.insert(k.name);
+    for (auto &k : emu::sharedByKernel(reinterpret_cast<const unsigned char *>(code.data()), names)) {
+        if (k.second <= 48 * 1024) continue;
+        char s[200];
+        std::snprintf(s, sizeof s, "ptxas error   : Entry function '%.100s' uses too much shared data (0x%x bytes, 0xc000 max)\n", k.first.c_str(), k.second);
+        p.log += s;
+        status = COMPILATION;
+    }
+    if (status) return COMPILATION;
     std::memcpy(head.magic, emu::IMAGE_MAGIC, sizeof head.magic);
     head.capability = o.capability;
     head.reserved = 0;

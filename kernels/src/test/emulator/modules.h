@@ -6,7 +6,6 @@
 #include "image.h"
 #include <atomic>
 #include <dlfcn.h>
-#include <elf.h>
 #include <link.h>
 #include <unistd.h>
 
@@ -37,36 +36,6 @@ struct Modules {
 inline Modules &modules() { static Modules &m = *new Modules(); return m; }
 
 constexpr unsigned STATIC_SHARED = 48 * 1024, ALL_SHARED = 227 * 1024, RESERVED_SHARED = 1024;
-
-/// Bytes of static shared memory by kernel: the thread-local variables of the module, by the function they are in. Those of
-/// device functions cannot be told apart by caller; the largest counts for every kernel.
-inline std::map<std::string, unsigned> sharedByKernel(const unsigned char *elf, const graft_emu_kernel *table) {
-    auto &head = *reinterpret_cast<const Elf64_Ehdr *>(elf);
-    auto sections = reinterpret_cast<const Elf64_Shdr *>(elf + head.e_shoff);
-    std::map<std::string, unsigned> own;
-    unsigned common = 0;
-    for (int i = 0; i < head.e_shnum; i++) {
-        if (sections[i].sh_type != SHT_SYMTAB) continue;
-        auto symbols = reinterpret_cast<const Elf64_Sym *>(elf + sections[i].sh_offset);
-        auto names = reinterpret_cast<const char *>(elf + sections[sections[i].sh_link].sh_offset);
-        for (size_t k = 0; k < sections[i].sh_size / sizeof(Elf64_Sym); k++) {
-            if (ELF64_ST_TYPE(symbols[k].st_info) != STT_TLS) continue;
-            std::string s = names + symbols[k].st_name, of;
-            if (s.rfind("_ZZ", 0) == 0 && s.size() > 3 && std::isdigit(static_cast<unsigned char>(s[3]))) {
-                size_t end;
-                size_t n = std::stoul(s.substr(3), &end);
-                of = s.substr(3 + end, n);
-            }
-            bool kernel = false;
-            for (auto e = table; e->name; e++) kernel |= of == e->name;
-            if (of == "graft_emu_anchor") continue;
-            if (kernel) own[of] += symbols[k].st_size;
-            else common = std::max<unsigned>(common, symbols[k].st_size);
-        }
-    }
-    for (auto e = table; e->name; e++) own[e->name] += common;
-    return own;
-}
 
 inline int loadModule(const void *image, Module *&out) {
     ImageHead h;
@@ -109,16 +78,14 @@ inline int loadModule(const void *image, Module *&out) {
     if (!search.begin) return 200;
     m->shared = search.begin - anchor;
     m->sharedBytes = search.bytes > 16 ? search.bytes : 0;      // the anchor alone: no shared memory
-    auto shared = sharedByKernel(code, table);
+    std::set<std::string> names;
+    for (auto e = table; e->name; e++) names.insert(e->name);
+    auto shared = sharedByKernel(code, names);
     for (auto e = table; e->name; e++) {
         auto f = std::make_unique<Function>();
         f->module = m.get();
         f->kernel = e;
         f->staticShared = shared[e->name];
-        if (f->staticShared > STATIC_SHARED) {
-            device().complain(std::string("kernel ") + e->name + " has " + std::to_string(f->staticShared) + " bytes of static shared memory, a device has 49152");
-            return 218;
-        }
         modules().functions.insert(f.get());
         m->functions[e->name] = std::move(f);
     }

@@ -258,7 +258,8 @@ public final class EmulatedCuda {
         String compiler = System.getProperty("graft.test.cxx", "g++");
         String version = version(compiler);
         List<String> kernelFlags = new ArrayList<>(List.of("-O1", "-std=c++17", "-fPIC", "-w", "-fno-math-errno",
-                "-fno-trapping-math", "-fvisibility=hidden", "-fno-gnu-unique"));
+                "-fno-trapping-math", "-fvisibility=hidden", "-fno-gnu-unique",
+                "-fstack-clash-protection"));
         String cpu = cpuFlags();
         for (String f : List.of("fma", "f16c")) {
             if (cpu.contains(" " + f + " ")) {
