@@ -36,7 +36,7 @@
 #define __constant__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 #define __grid_constant__
 #define __shared__ static thread_local          // one copy per host thread that runs blocks; poisoned before every block
 #define DYN_SHARED(type, name) type *name = reinterpret_cast<type *>(graft_emu_now.dynamic)

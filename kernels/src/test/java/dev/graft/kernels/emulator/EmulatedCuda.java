@@ -16,6 +16,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -23,6 +24,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -68,6 +71,8 @@ public final class EmulatedCuda {
             new Library("libcublas.so.13", "libcublas", List.of("libcuda.so.1", "libcublasLt.so.13")),
             new Library("libcudnn.so.9", "libcudnn", List.of("libcuda.so.1")));
     private static final List<String> KERNEL_HEADERS = List.of("cuda_host.h", "cuda_tensor.h", "runtime.h");
+
+    private static final Pattern INCLUDE = Pattern.compile("(?m)^#include \"(.+)\"");
 
     private static final Linker LINKER = Linker.nativeLinker();
     private static final Map<String, MethodHandle> FUNCTIONS = new HashMap<>();
@@ -285,7 +290,7 @@ public final class EmulatedCuda {
         });
         publish(target, done, work -> {
             for (Library l : LIBRARIES) {
-                List<Path> inputs = all.stream().filter(f -> f.toString().endsWith(".h") || l.compiles(f)).toList();
+                List<Path> inputs = withHeaders(all.stream().filter(l::compiles).toList());
                 Path built = target.resolve(l.name() + "-" + hash(inputs, version + l.command(compiler, inputs)));
                 publish(target, built, folder -> {
                     copy(inputs, folder);
@@ -299,6 +304,19 @@ public final class EmulatedCuda {
             Files.createSymbolicLink(work.resolve("kernels"), Path.of("..", kernels.getFileName().toString()));
         });
         return done;
+    }
+
+    /** The files and all of ours that they include. */
+    private static List<Path> withHeaders(List<Path> files) throws IOException {
+        TreeSet<Path> found = new TreeSet<>();
+        ArrayDeque<Path> open = new ArrayDeque<>(files);
+        while (!open.isEmpty()) {
+            Path f = open.pop();
+            if (found.add(f)) {
+                INCLUDE.matcher(Files.readString(f)).results().forEach(m -> open.push(f.resolveSibling(m.group(1))));
+            }
+        }
+        return List.copyOf(found);
     }
 
     private interface Work {
