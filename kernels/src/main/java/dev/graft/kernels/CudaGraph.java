@@ -64,7 +64,7 @@ final class CudaGraph implements StepGraph {
                 g.close();
             }
         }
-        g.tables.upload();
+        g.tables.begun();
         Driver.launch(g.exec, device.cuStream());   // capture only recorded; the step itself takes place now
         return g;
     }

@@ -7,6 +7,7 @@ import java.util.List;
 /** Values in device memory that recorded updates read, in the order of recording: a replay writes them anew. */
 public final class Tables {
     private final List<Table> tables = new ArrayList<>();
+    private final List<Table> fixed = new ArrayList<>();
     private int next;
 
     /** What one launch reads. */
@@ -20,6 +21,11 @@ public final class Tables {
 
     public void add(Table t) {
         tables.add(t);
+    }
+
+    /** For an update that every replay repeats as it was, such as that of a running mean. */
+    public void addFixed(Table t) {
+        fixed.add(t);
     }
 
     /** The next table of a replay. */
@@ -43,12 +49,20 @@ public final class Tables {
         upload();
     }
 
-    void upload() {
+    /** Copies all, before the first launch. */
+    void begun() {
+        fixed.forEach(Table::upload);
+        upload();
+    }
+
+    private void upload() {
         tables.forEach(Table::upload);
     }
 
     void close() {
         tables.forEach(Table::close);
         tables.clear();
+        fixed.forEach(Table::close);
+        fixed.clear();
     }
 }

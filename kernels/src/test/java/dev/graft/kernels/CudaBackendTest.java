@@ -260,6 +260,19 @@ class CudaBackendTest {
     }
 
     @Test
+    void anUpdateWithoutARateIsRepeatedByReplays() {
+        Tensor mean = cuda(8, 8);
+        Tensor x = cuda(0, 4);
+        Update half = new Update.Axpby(0.5, 0.5);
+        inScope(() -> Dispatcher.update(half, mean, x));
+        StepGraph graph = backend.capture(() -> Dispatcher.update(half, mean, x));
+        assertThat(mean.toFloats()).containsExactly(2, 5);
+        graph.replay(RandomStream.of(0, 1), () -> { });
+        assertThat(mean.toFloats()).containsExactly(1, 4.5f);
+        graph.close();
+    }
+
+    @Test
     void aReplayWithOtherUpdatesIsRefused() {
         Tensor w = cuda(1, 2);
         Tensor g = cuda(1, 1);

@@ -35,7 +35,7 @@ public final class CudaUpdate {
         if (!computes(target)) {
             return false;
         }
-        table(List.of(new Change(op, target, in)), null);
+        table(List.of(new Change(op, target, in)), null, true);
         return true;
     }
 
@@ -62,11 +62,12 @@ public final class CudaUpdate {
             }
         }
         groups.entrySet().stream().sorted((a, b) -> Integer.compare(a.getKey().wave, b.getKey().wave))
-                .forEach(e -> table(e.getValue(), scale));
+                .forEach(e -> table(e.getValue(), scale, false));
         return true;
     }
 
-    private void table(List<Change> changes, Tensor scale) {
+    /** @param fixed whether replays of a captured step repeat these changes as they are */
+    private void table(List<Change> changes, Tensor scale, boolean fixed) {
         Tables rewriting = device.rewriting();
         if (rewriting != null) {
             ((UpdateTable) rewriting.next()).rewrite(changes);
@@ -74,7 +75,11 @@ public final class CudaUpdate {
         }
         UpdateTable t = new UpdateTable(device, changes);
         if (device.capturing()) {
-            device.recorded().add(t);          // copied before the graph is launched
+            if (fixed) {                       // copied before the graph is launched
+                device.recorded().addFixed(t);
+            } else {
+                device.recorded().add(t);
+            }
             t.launch(scale);
         } else {
             t.upload();
