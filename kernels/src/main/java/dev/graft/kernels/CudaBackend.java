@@ -118,6 +118,9 @@ public final class CudaBackend implements Backend {
             return;
         }
         device.locked(() -> {
+            if (!(op instanceof ElementwiseOp)) {
+                device.flush();
+            }
             boolean done = switch (op) {
                 case PrimitiveOp p -> primitive(p, in, out);
                 case FusedOp f -> fused(f, in, out);
@@ -183,6 +186,7 @@ public final class CudaBackend implements Backend {
             return;
         }
         device.locked(() -> {
+            device.flush();
             if (!updates.run(update, target, in)) {
                 fallback.update(update, target, in);
             }
@@ -192,6 +196,7 @@ public final class CudaBackend implements Backend {
     @Override
     public void updateAll(List<Change> changes, Tensor scale) {
         device.locked(() -> {
+            device.flush();
             if (!updates.runAll(changes, scale)) {
                 one(changes, scale);
             }
@@ -226,6 +231,7 @@ public final class CudaBackend implements Backend {
         try {
             return device.locked(() -> device.allocate(dtype, count, label, upload));
         } catch (OutOfDeviceMemory e) {
+            device.locked(device::flush);          // memory that is only read by work put off
             collectUnclosed();                     // without the lock, which the collector's cleaners take
             return device.locked(() -> device.allocate(dtype, count, label, upload));
         }

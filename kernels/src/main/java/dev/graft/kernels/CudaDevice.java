@@ -19,7 +19,6 @@ import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.MemoryReport;
 import java.lang.foreign.MemorySegment;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
@@ -48,7 +47,7 @@ public final class CudaDevice {
     private final Staging up;
     private final Staging down;
     private final long control;
-    private Consumer<CudaStorage> released = s -> { };
+    private Pending pending = Pending.NONE;
     private boolean fenced;
     private Cublas cublas;
     private Cudnn cudnn;
@@ -173,6 +172,21 @@ public final class CudaDevice {
                 + ": start the program again; with -Dgraft.cuda.sync=true the failing op is named", e.code());
     }
 
+    /** Who puts work off on this device. */
+    public void pending(Pending work) {
+        pending = work;
+    }
+
+    /** Launches what has been put off. */
+    void flush() {
+        pending.flush();
+    }
+
+    /** Forgets what has been put off. */
+    void discard() {
+        pending.discard();
+    }
+
     public CUstream cuStream() {
         return compute;
     }
@@ -242,6 +256,7 @@ public final class CudaDevice {
 
     /** Waits for the compute stream; throws what went wrong meanwhile. */
     void synchronize() {
+        flush();
         Driver.synchronize(compute);
     }
 
@@ -272,9 +287,13 @@ public final class CudaDevice {
     }
 
     void free(CudaStorage s, Block b) {
-        if (lost == null) {
-            released.accept(s);
+        if (!pending.keeps(s, b)) {
+            release(b);
         }
+    }
+
+    /** Gives back a block that a storage had; see {@link Pending#keeps}. */
+    public void release(Block b) {
         fence(b);
         allocator.free(b);
     }
@@ -292,11 +311,6 @@ public final class CudaDevice {
         }
     }
 
-    /** Hears of every storage whose last handle was closed, before its memory can be handed out again. */
-    void onReleased(Consumer<CudaStorage> listener) {
-        released = listener;
-    }
-
     MemoryReport memory() {
         return allocator.report();
     }
@@ -311,6 +325,7 @@ public final class CudaDevice {
     /** Copies to the device, in the order of the compute stream; returns when {@code from} has been read. */
     void write(MemorySegment from, CudaStorage to, long offset) {
         notRecording("a step writes values of the host to the device");
+        flush();
         Block b = to.block();
         if (b != null && b.forUploads()) {     // beside the computing: waits only until such memory was freed last
             if (fenced) {
@@ -327,6 +342,7 @@ public final class CudaDevice {
     /** Copies to the host and waits; reports what kernels found wrong with their input. */
     void read(long from, MemorySegment to) {
         notRecording("a step reads values back to the host");
+        flush();
         down.download(from, to, compute);
         checkErrorFlag();
     }

@@ -35,6 +35,7 @@ final class CudaGraph implements StepGraph {
         if (device.capturing()) {
             throw new NotCapturable("another capture is under way on " + device.device());
         }
+        device.flush();
         Pool pool = device.beginPool("graph");
         CudaGraph g = new CudaGraph(device, pool, Context.current().random());
         boolean done = false;
@@ -43,6 +44,7 @@ final class CudaGraph implements StepGraph {
             Driver.beginCapture(device.cuStream());
             try {
                 step.run();
+                device.flush();
                 g.graph = Driver.endCapture(device.cuStream());
             } catch (CudaException e) {
                 abandon(device);
@@ -58,6 +60,7 @@ final class CudaGraph implements StepGraph {
             g.exec = Driver.instantiate(g.graph);
             done = true;
         } finally {
+            device.discard();
             device.recording(null);
             device.allocator().endPool();
             if (!done) {
@@ -91,7 +94,10 @@ final class CudaGraph implements StepGraph {
             }
         });
         synchronized (device) {
-            device.locked(() -> rewrite(updates));
+            device.locked(() -> {
+                device.flush();
+                rewrite(updates);
+            });
             device.locked(() -> {
                 long shift = random.fork().next() - stream;
                 Driver.fillInts(device.randomShift(), (int) shift, 1, device.cuStream());

@@ -14,6 +14,7 @@ final class CudaMark implements Mark {
 
     CudaMark(CudaDevice device) {
         this.device = device;
+        device.flush();
         Driver.record(event, device.cuStream());
         CUevent e = event;
         CLEANER.register(this, () -> device.locked(() -> Driver.destroy(e)));

@@ -2,19 +2,19 @@ package dev.graft.kernels.ops;
 
 import dev.graft.kernels.CudaDevice;
 import dev.graft.kernels.CudaStorage;
+import dev.graft.kernels.Pending;
 import dev.graft.kernels.compile.Kernel;
 import dev.graft.kernels.compile.KernelSource;
-import dev.graft.kernels.ops.ElementProgram.Input;
+import dev.graft.kernels.driver.CudaException;
+import dev.graft.kernels.memory.Block;
 import dev.graft.kernels.ops.ElementProgram.Step;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
-import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.BinaryFn;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.UnaryFn;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -25,19 +25,28 @@ import java.util.Set;
  * Elementwise ops by generated kernels: {@link ElementProgram} says what is computed, {@link ElementText} writes it down,
  * {@link ElementLaunch} binds tensors to it. Every dtype and every way of broadcasting has its kernel; 16-bit floats are
  * computed in float32, integers in 64 bits.
+ *
+ * <p>Ops are not launched one by one but put off as an {@link ElementChain} while they continue it, and launched as one kernel
+ * before anything else happens on the device; {@code graft.cuda.fuse=false} launches each at once.
  */
-public final class CudaElementwise {
+public final class CudaElementwise implements Pending {
     /** Threads of a block at most; kernels are compiled for it. */
     static final int THREADS = 256;
 
     /** Whether all functions of a kind and type are compiled together: for compilers that start slowly. */
     private static final boolean FAMILIES = Boolean.getBoolean("graft.cuda.families");
 
+    /** Whether ops are put off so that several become one kernel. */
+    private static final boolean FUSE = !"false".equals(System.getProperty("graft.cuda.fuse"))
+            && !Boolean.getBoolean("graft.cuda.sync");
+
     private final CudaDevice device;
+    private final ElementChain chain = new ElementChain();
     private final Map<ElementProgram, Kernel> kernels = new HashMap<>();
 
     public CudaElementwise(CudaDevice device) {
         this.device = device;
+        device.pending(this);
     }
 
     /** False when this is not for a kernel: more than 8 axes after joining what can be joined. */
@@ -45,24 +54,42 @@ public final class CudaElementwise {
         if (!fits(op, in[0])) {
             return false;
         }
-        List<Shape> shapes = Arrays.stream(in).map(Tensor::shape).toList();
-        if (BroadcastAxes.of(out[0].shape(), shapes).rank() > ElementLaunch.MAX_AXES) {
-            return false;
+        boolean taken = chain.append(op, in, out[0]);
+        if (!taken) {
+            flush();
+            taken = chain.append(op, in, out[0]);
         }
-        List<Input> inputs = new ArrayList<>();
-        List<Integer> args = new ArrayList<>();
-        List<ElementLaunch.Operand> operands = new ArrayList<>();
-        for (Tensor x : in) {
-            args.add(inputs.size());
-            inputs.add(new Input(x.dtype(), x.size() != out[0].size()));
-            operands.add(new ElementLaunch.Operand(CudaStorage.address(x), x.shape()));
+        if (!FUSE) {
+            flush();
         }
-        DType from = in[in.length - 1].dtype();
-        ElementProgram program = new ElementProgram(inputs, List.of(new Step(ElementProgram.shape(op, from), args, from,
-                out[0].dtype())), List.of(0));
-        new ElementLaunch(program, List.of(op), out[0].shape(), operands, List.of(CudaStorage.address(out[0])))
-                .run(device, kernel(program));
-        return true;
+        return taken;
+    }
+
+    @Override
+    public void flush() {
+        if (chain.isEmpty()) {
+            return;
+        }
+        try {
+            ElementLaunch launch = chain.launch();
+            if (launch != null) {
+                launch.run(device, kernel(launch.program()));
+            }
+        } catch (CudaException e) {
+            throw new CudaException(chain + ": " + e.getMessage(), e.code());
+        } finally {
+            discard();
+        }
+    }
+
+    @Override
+    public void discard() {
+        chain.clear().forEach(device::release);
+    }
+
+    @Override
+    public boolean keeps(CudaStorage storage, Block block) {
+        return chain.keeps(storage, block);
     }
 
     /** Throws what can be seen to fail before any kernel runs; false for numbers beyond 64 bits. */
@@ -85,13 +112,14 @@ public final class CudaElementwise {
     }
 
     private static KernelSource source(ElementProgram program) {
-        List<ElementProgram> all = FAMILIES ? family(program) : List.of(program);
+        boolean family = FAMILIES && program.steps().size() == 1;
+        List<ElementProgram> all = family ? family(program) : List.of(program);
         StringBuilder text = new StringBuilder(KernelSource.file("elementwise.cuh")).append(ElementText.functions(all));
         for (ElementProgram p : all) {
             text.append(ElementText.of(p, p.name()));
         }
         KernelSource source = KernelSource.generated(program.name(), text.toString());
-        if (FAMILIES) {
+        if (family) {
             Step s = program.steps().getFirst();
             source = KernelSource.generated(s.op().getClass().getSimpleName() + " on " + s.from(), text.toString());
         }
