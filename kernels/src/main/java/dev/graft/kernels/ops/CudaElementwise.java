@@ -76,10 +76,15 @@ public final class CudaElementwise implements Pending {
                 launch.run(device, kernel(launch.program()));
             }
         } catch (CudaException e) {
-            throw new CudaException(chain + ": " + e.getMessage(), e.code());
-        } finally {
-            discard();
+            CudaException named = new CudaException(chain + ": " + e.getMessage(), e.code());
+            try {
+                discard();
+            } catch (CudaException more) {         // a broken device answers everything with errors
+                named.addSuppressed(more);
+            }
+            throw named;
         }
+        discard();
     }
 
     @Override
