@@ -214,8 +214,8 @@ final class GradientTable {
             case GroupNorm g -> run(new GroupNormBackward(g.groups(), g.eps()), dy, n.in(0), n.in(1), n.out(1), n.out(2));
             case GroupNormBackward g -> Normalization.doubleBackward(g, n, dys);
 
-            case CrossEntropy c -> to(one(new CrossEntropyBackward(c.labelSmoothing(), c.ignoreIndex()), dy, n.in(0), n.in(1),
-                    n.out(1)), null);
+            case CrossEntropy c -> to(one(new CrossEntropyBackward(c.labelSmoothing(), c.ignoreIndex()), dy, n.in(0),
+                    n.in(1), n.out(1)), null);
             case CrossEntropyBackward c -> Losses.doubleBackward(c, n, dy);
             case Attention a -> Attentions.backward(a, n, dy);
             case AttentionBackward a -> Attentions.doubleBackward(a, n, dys);

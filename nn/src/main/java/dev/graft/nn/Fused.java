@@ -18,8 +18,8 @@ public final class Fused {
     /**
      * activation(bn(conv(x)) + residual). Where batch norm uses its running statistics it is folded into the convolution's
      * weights: once, when no gradient is wanted for the two layers' parameters, else on the tape if that is less work, an op
-     * on the weights instead of two on the images. Where it uses the batch's, all behind the convolution is one op. Gradients
-     * pass to all that want one.
+     * on the weights instead of two on the images. Where it uses the batch's, all behind the convolution is one op.
+     * Gradients pass to all that want one.
      *
      * @param activation null for none
      * @param residual   [N, Ho, Wo, out], null for none

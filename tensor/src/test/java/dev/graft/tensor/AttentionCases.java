@@ -68,7 +68,8 @@ final class AttentionCases {
         boolean large = z.b * z.t * z.s * z.h * z.d > 10_000;
         Case c = Case.of(new AttentionOp.Attention(scale, causal), lonely ? 2e-5 : 2e-6, in.toArray(Input[]::new));
         all.add(lonely ? c.isSpecial() : large ? c.isLarge() : c.smooth());
-        c = Case.of(new AttentionOp.AttentionBackward(scale, causal, mask != null), lonely ? 5e-5 : 5e-6, back.toArray(Input[]::new));
+        c = Case.of(new AttentionOp.AttentionBackward(scale, causal, mask != null), lonely ? 5e-5 : 5e-6,
+                back.toArray(Input[]::new));
         all.add(lonely ? c.isSpecial() : large ? c.isLarge() : c);
     }
 

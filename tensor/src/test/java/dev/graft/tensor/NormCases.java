@@ -126,8 +126,8 @@ final class NormCases {
     }
 
     private static void groupNorm(List<Case> all) {
-        int[][] shapes = {{2, 3, 3, 4}, {3, 6}, {2, 5, 6}, {1, 2, 4, 8}, {0, 3, 4}, {2, 7, 33}, {4, 14, 14, 64}, {3, 40, 41, 12},
-            {2, 3, 1000}};
+        int[][] shapes = {{2, 3, 3, 4}, {3, 6}, {2, 5, 6}, {1, 2, 4, 8}, {0, 3, 4}, {2, 7, 33}, {4, 14, 14, 64},
+            {3, 40, 41, 12}, {2, 3, 1000}};
         int[] groups = {2, 3, 6, 1, 2, 11, 32, 4, 10};
         for (int i = 0; i < shapes.length; i++) {
             int[] s = shapes[i];

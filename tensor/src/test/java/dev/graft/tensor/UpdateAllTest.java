@@ -92,8 +92,8 @@ class UpdateAllTest {
     @Test
     void aTapeSeesThatTargetsAndStatesWereWritten() {
         Tensor[] t = {Tensor.ones(3), Tensor.ones(3), Tensor.zeros(3), Tensor.zeros(3)};
-        Dispatcher.updateAll(List.of(new Change(new Update.Adam(0.1, 0.9, 0.999, 1e-8, 0, false, 1), t[0], t[1], t[2], t[3])),
-                null);
+        Update adam = new Update.Adam(0.1, 0.9, 0.999, 1e-8, 0, false, 1);
+        Dispatcher.updateAll(List.of(new Change(adam, t[0], t[1], t[2], t[3])), null);
         assertThat(t[0].toFloats()[0]).isCloseTo(0.9f, org.assertj.core.data.Offset.offset(1e-5f));
         assertThat(Stream.of(t).map(x -> x.storage().version())).containsExactly(1, 0, 1, 1);
     }

@@ -18,13 +18,13 @@ final class BatchNorm {
     }
 
     /**
-     * y = then((x - mean) invstd gamma + beta + residual) with the batch's statistics; saves mean and invstd = 1 / sqrt(var +
-     * eps).
+     * y = then((x - mean) invstd gamma + beta + residual) with the batch's statistics; saves mean and invstd = 1 /
+     * sqrt(var + eps).
      *
      * @param residual as x, or null for none
      */
-    void forward(double eps, Activation then, F32 x, F32 gamma, F32 beta, F32 residual, F32 y, F32 mean, F32 invstd, int rows,
-            int c) {
+    void forward(double eps, Activation then, F32 x, F32 gamma, F32 beta, F32 residual, F32 y, F32 mean, F32 invstd,
+            int rows, int c) {
         ChannelBlocks cut = ChannelBlocks.of(rows, c, loops.lanes());
         float[][] means = new float[cut.count()][];
         float[][] squares = new float[cut.count()][];

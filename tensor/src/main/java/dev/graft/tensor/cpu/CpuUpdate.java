@@ -43,8 +43,8 @@ final class CpuUpdate {
                     a.at() + i, j - i);
             case Update.Adam u -> (i, j) -> loops.adam(u, scale, p.array(), p.at() + i, g.array(), g.at() + i, a.array(),
                     a.at() + i, b.array(), b.at() + i, j - i);
-            case Update.RmsProp u -> (i, j) -> loops.rmsProp(u, scale, p.array(), p.at() + i, g.array(), g.at() + i, a.array(),
-                    a.at() + i, b.array(), b.at() + i, j - i);
+            case Update.RmsProp u -> (i, j) -> loops.rmsProp(u, scale, p.array(), p.at() + i, g.array(), g.at() + i,
+                    a.array(), a.at() + i, b.array(), b.at() + i, j - i);
         });
         return true;
     }

@@ -50,8 +50,9 @@ interface ElementLoops {
     void adam(Update.Adam s, float scale, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo, int n);
 
     /**
-     * One step of {@link Update.RmsProp} with gradient scale * g; {@code v} is the square average, {@code b} the velocity, null
-     * without it.
+     * One step of {@link Update.RmsProp} with gradient scale * g; {@code v} is the square average, {@code b} the velocity,
+     * null without it.
      */
-    void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo, int n);
+    void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo,
+            int n);
 }

@@ -68,8 +68,8 @@ final class GroupNorm {
         WorkerPool.shared().run(means.length, t -> {
             int n = t / blocks;
             int first = p.image(n);
-            cut.walk(t % blocks, (at, rows, cols) -> loops.affine(x.array(), x.at() + first + at, rows, cols, tm[n], ta[n], tb,
-                    y.array(), y.at() + first + at));
+            cut.walk(t % blocks, (at, rows, cols) -> loops.affine(x.array(), x.at() + first + at, rows, cols, tm[n], ta[n],
+                    tb, y.array(), y.at() + first + at));
         });
     }
 

@@ -94,7 +94,8 @@ final class SimdElementLoops implements ElementLoops {
         }
     }
 
-    private static void sgdMomentum(Update.Sgd s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, int n) {
+    private static void sgdMomentum(Update.Sgd s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo,
+            int n) {
         float lr = (float) s.lr();
         float mu = (float) s.momentum();
         float damp = (float) (1 - s.dampening());
@@ -111,14 +112,15 @@ final class SimdElementLoops implements ElementLoops {
     }
 
     @Override
-    public void adam(Update.Adam s, float scale, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo, int n) {
+    public void adam(Update.Adam s, float scale, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo,
+            int n) {
         int whole = S.loopBound(n);
         adam(PlainElementLoops.AdamStep.of(s), scale, p, po, g, go, m, mo, v, vo, whole);
         PLAIN.adam(s, scale, p, po + whole, g, go + whole, m, mo + whole, v, vo + whole, n - whole);
     }
 
-    private static void adam(PlainElementLoops.AdamStep k, float scale, float[] p, int po, float[] g, int go, float[] m, int mo,
-            float[] v, int vo, int n) {
+    private static void adam(PlainElementLoops.AdamStep k, float scale, float[] p, int po, float[] g, int go, float[] m,
+            int mo, float[] v, int vo, int n) {
         float shrink = k.shrink();
         float l2 = k.l2();
         float rate1 = k.rate1();
@@ -141,8 +143,8 @@ final class SimdElementLoops implements ElementLoops {
     }
 
     @Override
-    public void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo,
-            int n) {
+    public void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b,
+            int bo, int n) {
         int whole = S.loopBound(n);
         if (b == null) {
             rmsProp(s, scale, p, po, g, go, v, vo, whole);
@@ -152,7 +154,8 @@ final class SimdElementLoops implements ElementLoops {
         PLAIN.rmsProp(s, scale, p, po + whole, g, go + whole, v, vo + whole, b, bo + whole, n - whole);
     }
 
-    private static void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, int n) {
+    private static void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo,
+            int n) {
         float lr = (float) s.lr();
         float alpha = (float) s.alpha();
         float rate = (float) (1 - s.alpha());

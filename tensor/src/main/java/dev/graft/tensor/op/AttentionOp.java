@@ -17,9 +17,9 @@ public sealed interface AttentionOp extends PrimitiveOp {
     boolean causal();
 
     /**
-     * Inputs: q [B, T, H, D], k, v [B, S, H, D], and mask [B, S] bool, true = attend, if any; outputs: o [B, T, H, D] and the
-     * log-sum-exp of the scaled scores [B, H, T], float64 for float64, else float32. A query with nothing to attend gives 0
-     * and a log-sum-exp of −∞. No gradient passes through the log-sum-exp.
+     * Inputs: q [B, T, H, D], k, v [B, S, H, D], and mask [B, S] bool, true = attend, if any; outputs: o [B, T, H, D] and
+     * the log-sum-exp of the scaled scores [B, H, T], float64 for float64, else float32. A query with nothing to attend gives
+     * 0 and a log-sum-exp of −∞. No gradient passes through the log-sum-exp.
      */
     record Attention(double scale, boolean causal) implements AttentionOp {
         @Override
@@ -75,8 +75,8 @@ public sealed interface AttentionOp extends PrimitiveOp {
     }
 
     /**
-     * The gradients of {@link Attention} from its outputs. Inputs: do, q, k, v, o, log-sum-exp, and the mask if {@code mask};
-     * outputs: dq, dk, dv.
+     * The gradients of {@link Attention} from its outputs. Inputs: do, q, k, v, o, log-sum-exp, and the mask if {@code
+     * mask}; outputs: dq, dk, dv.
      */
     record AttentionBackward(double scale, boolean causal, boolean mask) implements AttentionOp {
         @Override

@@ -4,8 +4,9 @@ import dev.graft.tensor.Shape;
 import dev.graft.tensor.TensorSpec;
 
 /**
- * Normalisation with saved statistics. Scale, shift, statistics and their gradients have the type of x, or float32 where x is
- * float16 or bfloat16; dx has the type of x. The statistics are there for the backward op: no gradient passes through them.
+ * Normalisation with saved statistics. Scale, shift, statistics and their gradients have the type of x, or float32 where x
+ * is float16 or bfloat16; dx has the type of x. The statistics are there for the backward op: no gradient passes through
+ * them.
  */
 public sealed interface NormOp extends PrimitiveOp {
 
@@ -80,8 +81,8 @@ public sealed interface NormOp extends PrimitiveOp {
     }
 
     /**
-     * y = activation(batch norm(x) [+ residual]) in training mode. Inputs: x [..., C], gamma [C], beta [C], and residual as x
-     * if any; outputs: y, mean [C], invstd [C] as {@link BatchNorm} gives them.
+     * y = activation(batch norm(x) [+ residual]) in training mode. Inputs: x [..., C], gamma [C], beta [C], and residual as
+     * x if any; outputs: y, mean [C], invstd [C] as {@link BatchNorm} gives them.
      */
     record BatchNormActivation(double eps, FusedOp.Activation activation) implements NormOp {
         @Override
@@ -150,7 +151,7 @@ public sealed interface NormOp extends PrimitiveOp {
         }
     }
 
-    /** As in the forward op. Inputs: dy, x [N, ..., C], gamma [C], mean, rstd [N, groups]; outputs: dx, dgamma, dbeta [C]. */
+    /** As the forward op. Inputs: dy, x [N, ..., C], gamma [C], mean, rstd [N, groups]; outputs: dx, dgamma, dbeta [C]. */
     record GroupNormBackward(int groups, double eps) implements NormOp {
         @Override
         public String name() {

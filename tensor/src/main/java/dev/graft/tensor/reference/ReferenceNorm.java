@@ -22,7 +22,8 @@ final class ReferenceNorm {
             case NormOp.BatchNormBackward b -> backward(channel(in[1]), Elements.doubles(in[0]), in[1], in[2], in[3], in[4],
                     out);
             case NormOp.BatchNormActivationBackward b -> activationBackward(b, in, out);
-            case NormOp.LayerNormBackward l -> backward(row(in[1]), Elements.doubles(in[0]), in[1], in[2], in[3], in[4], out);
+            case NormOp.LayerNormBackward l -> backward(row(in[1]), Elements.doubles(in[0]), in[1], in[2], in[3], in[4],
+                    out);
             case NormOp.GroupNormBackward g -> backward(group(in[1], g.groups()), Elements.doubles(in[0]), in[1], in[2],
                     in[3], in[4], out);
         }
