@@ -101,9 +101,9 @@ struct ReduceTensor {
     int op = 0, computeType = FLOAT, nan = 0, indices = 0, indexType = 0;
 };
 
-/// The live objects of one kind.
+/// The live objects of one kind, never destroyed: threads may still come when the process ends.
 template <class T> Live<T> &all() {
-    static Live<T> live;
+    static Live<T> &live = *new Live<T>();
     return live;
 }
 
@@ -197,9 +197,21 @@ struct Problem {
 
 Tensor fiveDims(const Tensor &t);
 
-/// The result of one direction in dense order of y, x or w; the two operands are those of the direction (x w, w dy, x dy).
-std::vector<double> convolve(Direction direction, const Problem &p, const void *first, const void *second);
-std::vector<double> convolve(
-        Direction direction, const Problem &p, const std::vector<double> &first, const std::vector<double> &second);
+/// Five dimensions (fiveDims) in memory.
+struct Operand {
+    Tensor desc;
+    const void *data;
+};
+struct Result {
+    Tensor desc;
+    void *data;
+    double alpha = 1, beta = 0;
+};
+
+/// to = alpha * one direction + beta * to; the two operands are those of the direction: x w, w dy, x dy.
+void convolve(Direction direction, const Problem &p, const Operand &first, const Operand &second, const Result &to);
+
+/// The same sizes as doubles in dense order, as load gives them.
+Tensor dense(const Tensor &t);
 
 } // namespace cudnn

@@ -42,7 +42,7 @@ struct Handle {
 };
 
 Live<Handle> &handles() {
-    static Live<Handle> all;
+    static Live<Handle> &all = *new Live<Handle>();     // never destroyed: threads may still come when the process ends
     return all;
 }
 
@@ -52,6 +52,8 @@ struct Product {
     const void *a, *b;
     void *c;
     const void *alphaOnDevice, *betaOnDevice;
+    void *workspace;
+    size_t workspaceBytes;
     double alpha, beta;
     int abType, cType, compute;
     bool transA, transB;
@@ -140,7 +142,8 @@ bool inMemory(const Product &g) {
     size_t bytes = width(g.abType);
     bool scalars = (g.alphaOnDevice == nullptr || good(g.alphaOnDevice, width(scalarType(g.compute))))
             && (g.betaOnDevice == nullptr || good(g.betaOnDevice, width(scalarType(g.compute))));
-    return scalars && readable(g.c, g.m, g.n, g.ldc, g.strideC, g.batch, width(g.cType))
+    return scalars && good(g.workspace, g.workspaceBytes)
+            && readable(g.c, g.m, g.n, g.ldc, g.strideC, g.batch, width(g.cType))
             && readable(g.a, g.transA ? g.k : g.m, g.transA ? g.m : g.k, g.lda, g.strideA, g.batch, bytes)
             && readable(g.b, g.transB ? g.n : g.k, g.transB ? g.k : g.n, g.ldb, g.strideB, g.batch, bytes);
 }
@@ -151,6 +154,8 @@ void run(Product *g) {
         fault("a cuBLAS product touches memory that is not allocated");
         return;
     }
+    // the library writes into its workspace: whoever keeps something there shall notice
+    if (g->workspaceBytes > 0) std::memset(g->workspace, 0xff, std::min<size_t>(g->workspaceBytes, 4096));
     switch (g->abType) {
         case R_64F: return multiply<double, double, double>(*g);
         case R_32F: return multiply<float, float, float>(*g);
@@ -190,8 +195,8 @@ int gemm(const char *name, void *handle, int transA, int transB, int64_t m, int6
     if (alpha == nullptr || beta == nullptr || !knownAlgorithm(algo)) return INVALID_VALUE;
     if (!supported(aType, bType, cType, compute)) return NOT_SUPPORTED;
     if (m == 0 || n == 0 || batch == 0) return SUCCESS;
-    Product g{m, n, k, lda, ldb, ldc, strideA, strideB, strideC, batch, a, b, c, nullptr, nullptr, 0, 0, aType, cType,
-            compute, transA != 0, transB != 0, Round::none};
+    Product g{m, n, k, lda, ldb, ldc, strideA, strideB, strideC, batch, a, b, c, nullptr, nullptr, h->workspace,
+            h->workspaceBytes, 0, 0, aType, cType, compute, transA != 0, transB != 0, Round::none};
     if (h->pointerMode == 1) {
         g.alphaOnDevice = alpha;
         g.betaOnDevice = beta;

@@ -64,7 +64,7 @@ int setConvolution(
         made.stride[i] = stride[i];
         made.dilation[i] = dilation[i];
     }
-    *c = made;               // as in the library: groups and math type go back to their defaults
+    *c = made; // groups and math type are set after this: that they would stay is not documented
     return SUCCESS;
 }
 

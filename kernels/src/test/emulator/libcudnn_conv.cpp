@@ -179,13 +179,13 @@ struct Call {
         if (need > 0 && workspace == nullptr) return refuse(NULL_POINTER, "no workspace");
         double a = scalar(alpha, p.x.type), b = scalar(beta, p.x.type);
         Problem problem = p;
-        const Tensor &firstDesc = direction == Direction::backwardData ? p.w : p.x;
-        const Tensor &secondDesc = direction == Direction::forward ? p.w : p.y;
+        Tensor firstDesc = direction == Direction::backwardData ? p.w : p.x;
+        Tensor secondDesc = direction == Direction::forward ? p.w : p.y;
         Tensor toDesc = direction == Direction::forward ? p.y : direction == Direction::backwardData ? p.x : p.w;
         return launch(
                 h, name, {touch(firstDesc, first), touch(secondDesc, second), touch(toDesc, to), {workspace, need}}, [=] {
                     if (need > 0) std::memset(workspace, 0xff, need); // whoever keeps something there shall notice
-                    store(toDesc, to, convolve(direction, problem, first, second), a, b);
+                    convolve(direction, problem, {firstDesc, first}, {secondDesc, second}, {toDesc, to, a, b});
                 });
     }
 
@@ -236,8 +236,8 @@ struct Call {
             return refuse(EXECUTION_FAILED_CUDART, "timing needs to wait, which a captured stream cannot");
         int status = rank(direction, requested, returned, perfs, workspace == nullptr ? 0 : limit, true);
         if (status != SUCCESS) return status;
-        const Tensor &firstDesc = direction == Direction::backwardData ? p.w : p.x;
-        const Tensor &secondDesc = direction == Direction::forward ? p.w : p.y;
+        Tensor firstDesc = direction == Direction::backwardData ? p.w : p.x;
+        Tensor secondDesc = direction == Direction::forward ? p.w : p.y;
         Tensor toDesc = direction == Direction::forward ? p.y : direction == Direction::backwardData ? p.x : p.w;
         return launch(h, "cudnnFindConvolutionAlgorithm",
                 {touch(firstDesc, first), touch(secondDesc, second), touch(toDesc, to), {workspace, workspace ? limit : 0}},
@@ -331,7 +331,8 @@ STAND_IN_API int cudnnConvolutionBiasActivationForward(void *h, const void *alph
     return launch(call.h, "cudnnConvolutionBiasActivationForward",
             {touch(p.x, x), touch(p.w, w), touch(p.y, y), touch(zt, z), touch(bt, bias), {workspace, need}}, [=] {
                 if (need > 0) std::memset(workspace, 0xff, need);
-                std::vector<double> sum = convolve(Direction::forward, p, x, w), b = load(bt, bias), add;
+                std::vector<double> sum(size_t(count(p.y))), b = load(bt, bias), add;
+                convolve(Direction::forward, p, {p.x, x}, {p.w, w}, {dense(p.y), sum.data()});
                 if (a2 != 0) add = load(zt, z);
                 Broadcast channel(bt, p.y);
                 for (size_t i = 0; i < sum.size(); i++) {

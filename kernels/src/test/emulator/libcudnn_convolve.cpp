@@ -45,6 +45,13 @@ template <class A> struct Patches {
                 }
     }
 
+    /// Whether the patches are the image itself, row by row.
+    bool identity() const {
+        bool same = taps == 1 && p.groups == 1;
+        for (int i = 0; i < 3; i++) same &= p.stride[i] == 1 && p.pad[i] == 0 && in[i] == out[i];
+        return same;
+    }
+
     /// The patch of each output place as a row [taps][perGroup].
     std::vector<A> gather(const A *image, int64_t group) const {
         std::vector<A> rows(size_t(places * depth));
@@ -71,32 +78,69 @@ template <class A> A rounded(double v, Rounding rounding) {
     }
 }
 
-/// [N, C, D, H, W] in dense order -> channels last.
-template <class A> std::vector<A> channelsLast(const Tensor &t, const std::vector<double> &from, Rounding rounding) {
-    int64_t n = t.dim[0], c = t.dim[1], places = t.dim[2] * t.dim[3] * t.dim[4];
-    std::vector<A> to(from.size());
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < c; j++)
-            for (int64_t q = 0; q < places; q++)
-                to[size_t((i * places + q) * c + j)] = rounded<A>(from[size_t((i * c + j) * places + q)], rounding);
+/// Calls inner(offset in memory, dense index) for each place of each image; channels lie t.stride[1] apart.
+template <class F> void eachPlace(const Tensor &t, const F &inner) {
+    int64_t index = 0;
+    for (int64_t n = 0; n < t.dim[0]; n++)
+        for (int64_t d = 0; d < t.dim[2]; d++)
+            for (int64_t h = 0; h < t.dim[3]; h++)
+                for (int64_t w = 0; w < t.dim[4]; w++, index += t.dim[1])
+                    inner(n * t.stride[0] + d * t.stride[2] + h * t.stride[3] + w * t.stride[4], index);
+}
+
+template <class A, class T> void readAs(const Tensor &t, const void *data, Rounding rounding, std::vector<A> &to) {
+    const T *from = static_cast<const T *>(data);
+    int64_t channels = t.dim[1], step = t.stride[1];
+    eachPlace(t, [&](int64_t offset, int64_t index) {
+        A *row = to.data() + index;
+        for (int64_t c = 0; c < channels; c++) row[c] = widen<A>(from[offset + c * step]);
+        if (rounding != Rounding::none)
+            for (int64_t c = 0; c < channels; c++) row[c] = rounded<A>(row[c], rounding);
+    });
+}
+
+template <class A, class T> void writeAs(const Result &to, const std::vector<A> &from) {
+    T *data = static_cast<T *>(to.data);
+    int64_t channels = to.desc.dim[1], step = to.desc.stride[1];
+    A alpha = A(to.alpha), beta = A(to.beta);
+    eachPlace(to.desc, [&](int64_t offset, int64_t index) {
+        for (int64_t c = 0; c < channels; c++) {
+            T &cell = data[offset + c * step];
+            A v = alpha * from[size_t(index + c)];
+            if (beta != 0) v += beta * widen<A>(cell);
+            cell = narrow<T>(v);
+        }
+    });
+}
+
+/// Any layout in memory -> dense [N, D, H, W, C].
+template <class A> std::vector<A> read(const Operand &from, Rounding rounding) {
+    std::vector<A> to(size_t(count(from.desc)));
+    switch (from.desc.type) {
+        case FLOAT: readAs<A, float>(from.desc, from.data, rounding, to); break;
+        case DOUBLE: readAs<A, double>(from.desc, from.data, rounding, to); break;
+        case HALF: readAs<A, half16>(from.desc, from.data, rounding, to); break;
+        default: readAs<A, bf16>(from.desc, from.data, rounding, to);
+    }
     return to;
 }
 
-template <class A> std::vector<double> channelsFirst(const Tensor &t, const std::vector<A> &from) {
-    int64_t n = t.dim[0], c = t.dim[1], places = t.dim[2] * t.dim[3] * t.dim[4];
-    std::vector<double> to(from.size());
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < c; j++)
-            for (int64_t q = 0; q < places; q++)
-                to[size_t((i * c + j) * places + q)] = from[size_t((i * places + q) * c + j)];
-    return to;
+template <class A> void write(const Result &to, const std::vector<A> &from) {
+    switch (to.desc.type) {
+        case FLOAT: return writeAs<A, float>(to, from);
+        case DOUBLE: return writeAs<A, double>(to, from);
+        case HALF: return writeAs<A, half16>(to, from);
+        default: return writeAs<A, bf16>(to, from);
+    }
 }
 
-/// A true convolution turns the kernel round in all its spatial dimensions, which in dense order is reading it backwards.
-void turn(const Tensor &w, std::vector<double> &values) {
-    int64_t taps = w.dim[2] * w.dim[3] * w.dim[4];
-    for (size_t at = 0; at < values.size(); at += size_t(taps))
-        std::reverse(values.begin() + at, values.begin() + at + taps);
+/// A true convolution turns the kernel round in all its spatial dimensions.
+template <class A> void turn(const Tensor &w, std::vector<A> &values) {
+    int64_t taps = w.dim[2] * w.dim[3] * w.dim[4], c = w.dim[1];
+    for (int64_t k = 0; k < w.dim[0]; k++)
+        for (int64_t i = 0, j = taps - 1; i < j; i++, j--)
+            std::swap_ranges(values.begin() + (k * taps + i) * c, values.begin() + (k * taps + i + 1) * c,
+                    values.begin() + (k * taps + j) * c);
 }
 
 /// One channel a group: the gather and the product would be slower than the plain loop over channels.
@@ -125,22 +169,14 @@ void depthwise(Direction direction, const Patches<A> &patches, std::vector<A> &x
 }
 
 template <class A>
-std::vector<double> convolveAs(
-        Direction direction, const Problem &p, const std::vector<double> &first, const std::vector<double> &second) {
-    bool needsX = direction != Direction::backwardData, needsY = direction != Direction::forward;
-    std::vector<A> x, w, y;
-    std::vector<double> turned;
-    const std::vector<double> *weights = direction == Direction::forward ? &second
-            : direction == Direction::backwardData                       ? &first
-                                                                         : nullptr;
-    if (weights != nullptr && p.flip) {
-        turned = *weights;
-        turn(p.w, turned);
-        weights = &turned;
-    }
-    x = needsX ? channelsLast<A>(p.x, first, p.rounding) : std::vector<A>(size_t(count(p.x)));
-    w = weights ? channelsLast<A>(p.w, *weights, p.rounding) : std::vector<A>(size_t(count(p.w)));
-    y = needsY ? channelsLast<A>(p.y, second, p.rounding) : std::vector<A>(size_t(count(p.y)));
+void convolveAs(Direction direction, const Problem &p, const Operand &first, const Operand &second, const Result &to) {
+    bool forward = direction == Direction::forward, data = direction == Direction::backwardData;
+    std::vector<A> x = data ? std::vector<A>(size_t(count(p.x))) : read<A>(first, p.rounding);
+    std::vector<A> w = forward ? read<A>(second, p.rounding)
+            : data             ? read<A>(first, p.rounding)
+                               : std::vector<A>(size_t(count(p.w)));
+    std::vector<A> y = forward ? std::vector<A>(size_t(count(p.y))) : read<A>(second, p.rounding);
+    if (p.flip && (forward || data)) turn(p.w, w);
 
     Patches<A> patches(p);
     int64_t images = p.x.dim[0], outs = p.w.dim[0], outsPerGroup = outs / p.groups, depth = patches.depth,
@@ -148,15 +184,18 @@ std::vector<double> convolveAs(
     if (patches.perGroup == 1 && outsPerGroup == 1) {
         depthwise(direction, patches, x, w, y, images);
     } else {
+        bool same = patches.identity();
         for (int64_t n = 0; n < images; n++)
             for (int64_t g = 0; g < p.groups; g++) {
                 A *image = x.data() + n * (count(p.x) / images);
                 A *result = y.data() + n * places * outs + g * outsPerGroup;
                 A *kernels = w.data() + g * outsPerGroup * depth;
                 if (direction == Direction::forward) {
-                    std::vector<A> rows = patches.gather(image, g);
+                    std::vector<A> gathered;
+                    if (!same) gathered = patches.gather(image, g);
+                    const A *rows = same ? image : gathered.data();
                     matmul<A>(
-                            places, outsPerGroup, depth, [&](int64_t i, int64_t q) { return rows[size_t(i * depth + q)]; },
+                            places, outsPerGroup, depth, [&](int64_t i, int64_t q) { return rows[i * depth + q]; },
                             [&](int64_t q, int64_t j) { return kernels[j * depth + q]; }, result, outs);
                 } else if (direction == Direction::backwardData) {
                     std::vector<A> rows(size_t(places * depth));
@@ -165,18 +204,17 @@ std::vector<double> convolveAs(
                             [&](int64_t q, int64_t j) { return kernels[q * depth + j]; }, rows.data(), depth);
                     patches.scatter(rows, image, g);
                 } else {
-                    std::vector<A> rows = patches.gather(image, g);
+                    std::vector<A> gathered;
+                    if (!same) gathered = patches.gather(image, g);
+                    const A *rows = same ? image : gathered.data();
                     matmul<A>(
                             outsPerGroup, depth, places, [&](int64_t i, int64_t q) { return result[q * outs + i]; },
-                            [&](int64_t q, int64_t j) { return rows[size_t(q * depth + j)]; }, kernels, depth);
+                            [&](int64_t q, int64_t j) { return rows[q * depth + j]; }, kernels, depth);
                 }
             }
     }
-    if (direction == Direction::forward) return channelsFirst(p.y, y);
-    if (direction == Direction::backwardData) return channelsFirst(p.x, x);
-    std::vector<double> dw = channelsFirst(p.w, w);
-    if (p.flip) turn(p.w, dw);
-    return dw;
+    if (p.flip && direction == Direction::backwardFilter) turn(p.w, w);
+    write(to, forward ? y : data ? x : w);
 }
 
 } // namespace
@@ -194,15 +232,11 @@ Tensor fiveDims(const Tensor &t) {
     return five;
 }
 
-std::vector<double> convolve(
-        Direction direction, const Problem &p, const std::vector<double> &first, const std::vector<double> &second) {
-    return p.x.type == DOUBLE ? convolveAs<double>(direction, p, first, second)
-                              : convolveAs<float>(direction, p, first, second);
-}
-
-std::vector<double> convolve(Direction direction, const Problem &p, const void *first, const void *second) {
-    const Tensor &a = direction == Direction::backwardData ? p.w : p.x, &b = direction == Direction::forward ? p.w : p.y;
-    return convolve(direction, p, load(a, first), load(b, second));
+void convolve(Direction direction, const Problem &p, const Operand &first, const Operand &second, const Result &to) {
+    if (p.x.type == DOUBLE)
+        convolveAs<double>(direction, p, first, second, to);
+    else
+        convolveAs<float>(direction, p, first, second, to);
 }
 
 } // namespace cudnn

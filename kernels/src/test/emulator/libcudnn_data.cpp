@@ -137,6 +137,17 @@ Tensor asTensor(const Filter &f) {
     return t;
 }
 
+Tensor dense(const Tensor &t) {
+    Tensor to = t;
+    to.type = DOUBLE;
+    int64_t step = 1;
+    for (int i = t.rank - 1; i >= 0; i--) {
+        to.stride[i] = step;
+        step *= t.dim[i];
+    }
+    return to;
+}
+
 double scalar(const void *value, int type) {
     if (type == DOUBLE) {
         double v;

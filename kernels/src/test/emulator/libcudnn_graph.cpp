@@ -387,7 +387,7 @@ namespace {
 std::mutex lock;
 
 std::map<void *, Shared> &live() {
-    static std::map<void *, Shared> all;
+    static std::map<void *, Shared> &all = *new std::map<void *, Shared>();
     return all;
 }
 

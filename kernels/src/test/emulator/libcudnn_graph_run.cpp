@@ -55,7 +55,7 @@ int supports(const Descriptor &graph, int64_t engine, const char **why) {
     if (main != nullptr) {
         *why = "the operands of a convolution or product come from memory";
         for (int name : inputNames(*main))
-            if (isVirtual(*main->child(name))) return NOT_SUPPORTED_PATTERN;
+            if (isVirtual(*main->child(name)) || main->child(name)->flag(908)) return NOT_SUPPORTED_PATTERN;
         *why = "the operands have different types";
         if (main->child(inputNames(*main)[0])->number(901) != main->child(inputNames(*main)[1])->number(901))
             return NOT_SUPPORTED_TYPE;
@@ -345,7 +345,11 @@ void run(Program *p) {
             Direction direction = n.type == OP_FORWARD ? Direction::forward
                     : n.type == OP_DATA                ? Direction::backwardData
                                                        : Direction::backwardFilter;
-            result = convolve(direction, n.problem, operand(n.in[0]), operand(n.in[1]));
+            const Problem &q = n.problem;
+            const Tensor &first = n.type == OP_DATA ? q.w : q.x, &second = n.type == OP_FORWARD ? q.w : q.y;
+            Tensor to = dense(n.type == OP_FORWARD ? q.y : n.type == OP_DATA ? q.x : q.w);
+            result.resize(size_t(count(to)));
+            convolve(direction, q, {first, p->slot[n.in[0]].data}, {second, p->slot[n.in[1]].data}, {to, result.data()});
             std::vector<double> before;
             if (n.beta != 0) before = load(out.desc, out.data);
             for (size_t j = 0; j < result.size(); j++)
