@@ -40,7 +40,7 @@ final class RawDevice implements AutoCloseable {
     }
 
     static byte[] compile(String kernels) {
-        return Nvrtc.compile(kernels, "test.cu", List.of("--gpu-architecture=sm_90", "--std=c++17"));
+        return Nvrtc.compile(kernels, "test.cu", false, List.of("--gpu-architecture=sm_90", "--std=c++17"));
     }
 
     static void ok(int status) {
