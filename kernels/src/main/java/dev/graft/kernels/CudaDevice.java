@@ -199,6 +199,7 @@ public final class CudaDevice {
     /** Made when first asked for, with a workspace that it keeps. */
     public Cublas cublas() {
         if (cublas == null) {
+            notRecording("it is the first to use cuBLAS");
             NativeLoader.load().require(Component.CUBLAS);
             cublas = new Cublas(compute, allocator.allocate(Cublas.WORKSPACE_BYTES, "cuBLAS workspace").address(),
                     Cublas.WORKSPACE_BYTES);
@@ -209,6 +210,7 @@ public final class CudaDevice {
     /** Made when first asked for; cuDNN may be missing, which is an error with the reason and the fix. */
     public Cudnn cudnn() {
         if (cudnn == null) {
+            notRecording("it is the first to use cuDNN");
             NativeLoader.load().require(Component.CUDNN);
             cudnn = new Cudnn(compute);
         }

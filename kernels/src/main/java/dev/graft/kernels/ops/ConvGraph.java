@@ -228,18 +228,29 @@ final class ConvGraph {
             return List.of();                      // this mode knows nothing about such graphs
         }
         List<Engine> all = new ArrayList<>();
-        for (int i = 0; i < n; i++) {
-            Engine e = inspect(found[i], tf32, deterministic);
+        for (int i = 0; i < found.length; i++) {
+            Engine e = i < n ? inspect(found[i], tf32, deterministic) : null;
             if (e != null) {
                 all.add(e);
+            } else {
+                drop(found[i]);
             }
         }
+        drop(h);
         return all;
     }
 
     /** The engine of a configuration, or null when it must not be used. */
     private Engine inspect(Descriptor configuration, boolean tf32, boolean deterministic) {
         Descriptor engine = create(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+        try {
+            return fits(engine, configuration, tf32, deterministic);
+        } finally {
+            drop(engine);
+        }
+    }
+
+    private Engine fits(Descriptor engine, Descriptor configuration, boolean tf32, boolean deterministic) {
         cudnn.get(configuration, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, room, engine);
         int n = cudnn.get(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, MOST_NOTES, room);
         for (int i = 0; i < n; i++) {
@@ -282,6 +293,11 @@ final class ConvGraph {
         Descriptor d = cudnn.create(kind);
         descriptors.add(d);
         return d;
+    }
+
+    private void drop(Descriptor d) {
+        descriptors.remove(d);
+        cudnn.destroy(d);
     }
 
     private void set(Descriptor d, int attribute, Descriptor... values) {

@@ -68,9 +68,9 @@ record ConvProblem(Direction direction, int n, int h, int w, int c, int o, int k
     /** Whether nothing is summed up, so that the result is zero (or what is fused behind). */
     boolean isEmpty() {
         return switch (direction) {
-            case FORWARD -> c == 0;
-            case BACKWARD_INPUT -> o == 0;
-            case BACKWARD_WEIGHT -> rows() == 0;
+            case FORWARD -> inputSize() == 0;
+            case BACKWARD_INPUT -> outputSize() == 0;
+            case BACKWARD_WEIGHT -> inputSize() == 0 || outputSize() == 0;
         };
     }
 

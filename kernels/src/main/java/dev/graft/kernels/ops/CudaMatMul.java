@@ -105,7 +105,7 @@ public final class CudaMatMul {
     public boolean run(FusedOp.LinearBiasActivation op, Tensor[] in, Tensor[] out) {
         DType dtype = in[0].dtype();
         if (!dtype.isFloat()) {
-            return false;
+            throw new GraftException(op.name() + ": x is " + dtype + ", a floating-point type is needed: cast it");
         }
         for (Tensor t : in) {
             if (t.dtype() != dtype) {

@@ -9,16 +9,20 @@ import java.util.List;
 
 /**
  * Depthwise convolutions by own kernels, which are bound by memory and so not what matrix units are for. All of the geometry
- * but the image is compiled in; sums have a fixed order in all three directions.
+ * but the image is compiled in; sums have a fixed order in all three directions. For float32 and 16-bit types.
  */
 final class DepthwiseConv implements ConvEngine {
     private static final int THREADS = 256;
     private static final int WEIGHT_THREADS = 128;
     private static final int MOST_SHARED = 40 * 1024;
     private static final int BLOCKS_PER_MULTIPROCESSOR = 16;
+    /** About what is resident at a time: each leaves partial sums behind. */
+    private static final int WEIGHT_BLOCKS_PER_MULTIPROCESSOR = 6;
     /** Sums that a thread of the weights' kernel keeps in registers. */
     private static final int MOST_SUMS = 64;
     private static final int MOST_TAPS = 1024;
+    /** Weights in shared memory, partial sums: float32. */
+    private static final int ACCUMULATOR = Float.BYTES;
 
     private final CudaDevice device;
 
@@ -34,7 +38,7 @@ final class DepthwiseConv implements ConvEngine {
     @Override
     public List<Candidate> candidates(ConvProblem p) {
         ConvParams q = p.params();
-        boolean fits = p.isDepthwise() && p.kH() * (long) p.kW() <= MOST_TAPS && p.kW() <= MOST_SUMS
+        boolean fits = p.isDepthwise() && p.dtype() != DType.F64 && p.kH() * (long) p.kW() <= MOST_TAPS && p.kW() <= MOST_SUMS
                 && (long) p.h() * p.w() < Integer.MAX_VALUE / 2 && (long) p.outH() * p.outW() < Integer.MAX_VALUE / 2
                 && (long) q.strideW() * 4 + (long) q.dilationW() * p.kW() <= 256 && p.o() / p.c() <= 16;
         if (!fits) {
@@ -51,7 +55,6 @@ final class DepthwiseConv implements ConvEngine {
         final ConvProblem p;
         final int taps;
         final int multiplier;
-        final int accumulator;
         final int[] sizes;
 
         Plan(CudaDevice device, ConvProblem p) {
@@ -59,7 +62,6 @@ final class DepthwiseConv implements ConvEngine {
             this.p = p;
             taps = p.kH() * p.kW();
             multiplier = p.o() / p.c();
-            accumulator = p.dtype() == DType.F64 ? 8 : 4;
             sizes = new int[] {p.h(), p.w(), p.c(), p.outH(), p.outW(), p.o()};
         }
 
@@ -79,9 +81,9 @@ final class DepthwiseConv implements ConvEngine {
             return (packs + chunks - 1) / chunks;
         }
 
-        int blocks(long tiles, int perBlock, int chunks) {
+        int blocks(long tiles, int perBlock, int chunks, int perMultiprocessor) {
             return (int) Math.clamp((tiles + perBlock - 1) / perBlock, 1,
-                    Math.max(1, (long) device.multiprocessors() * BLOCKS_PER_MULTIPROCESSOR / chunks));
+                    Math.max(1, (long) device.multiprocessors() * perMultiprocessor / chunks));
         }
     }
 
@@ -100,9 +102,10 @@ final class DepthwiseConv implements ConvEngine {
             super(device, p);
             forward = p.direction() == ConvProblem.Direction.FORWARD;
             int strideW = p.params().strideW();
-            int tile = forward ? p.kW() > 5 ? 2 : 4 : strideW * Math.max(1, 4 / strideW);
+            int outputs = p.kW() > 3 ? 2 : 4;                   // as many sums as registers allow
+            int tile = forward ? outputs : strideW * Math.max(1, outputs / strideW);
             int v = multiplier > 1 ? 1 : Epilogue.width(p.dtype(), p.c());
-            long perPack = (long) taps * accumulator * (forward ? 1 : multiplier);
+            long perPack = (long) taps * ACCUMULATOR * (forward ? 1 : multiplier);
             while (v > 1 && perPack * v > MOST_SHARED) {
                 v /= 2;
             }
@@ -113,7 +116,7 @@ final class DepthwiseConv implements ConvEngine {
             shared = Math.toIntExact(perPack * v * tx);
             int width = forward ? p.outW() : p.w();
             tiles = (long) p.n() * (forward ? p.outH() : p.h()) * ((width + tile - 1) / tile);
-            blocks = blocks(tiles, ty, chunks);
+            blocks = blocks(tiles, ty, chunks, BLOCKS_PER_MULTIPROCESSOR);
             KernelSource source = source(forward ? 0 : 1, v, tile, tiles);
             if (forward) {
                 source = source.define("ACT", p.activation().ordinal()).define("BIAS", p.fused() ? 1 : 0)
@@ -162,10 +165,10 @@ final class DepthwiseConv implements ConvEngine {
             tx = across(packs, 32);
             ty = WEIGHT_THREADS / tx;
             chunks = (packs + tx - 1) / tx;
-            shared = tx * ty * rows * p.kW() * v * accumulator;
+            shared = tx * ty * rows * p.kW() * v * ACCUMULATOR;
             int tile = 4;
             tiles = rows(p, tile);
-            blocks = blocks(tiles, ty, chunks * groups);
+            blocks = blocks(tiles, ty, chunks * groups, WEIGHT_BLOCKS_PER_MULTIPROCESSOR);
             KernelSource source = source(2, v, tile, tiles).define("ROWS", rows);
             slices = device.kernel(source, "depthwise_backward_weight").allowShared(shared);
             sum = device.kernel(source, "depthwise_sum");
@@ -177,7 +180,7 @@ final class DepthwiseConv implements ConvEngine {
 
         @Override
         public long workspace() {
-            return (long) blocks * taps * p.o() * accumulator;
+            return (long) blocks * taps * p.o() * ACCUMULATOR;
         }
 
         @Override

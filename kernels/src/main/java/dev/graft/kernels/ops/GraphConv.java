@@ -9,11 +9,12 @@ import java.util.List;
  * Convolutions by cuDNN's graph API: the convolution alone, or with residual, bias and activation as one kernel. Engines come
  * in the order of cuDNN's heuristics; those that compute less exactly than asked for are left out by their notes.
  *
- * <p>A ReLU that cuDNN fuses turns NaN into 0, as in every framework that uses it.
+ * <p>A ReLU that cuDNN fuses takes NaN for 0: its fused kernels were made for that.
  */
 final class GraphConv implements ConvEngine {
-    /** CUDNN_HEUR_MODE_A and CUDNN_HEUR_MODE_FALLBACK, which JCudnn has no names for. */
+    /** CUDNN_HEUR_MODE_A and CUDNN_HEUR_MODE_FALLBACK, which JCudnn has no names for; the early cuDNN 8 knows INSTANT only. */
     private static final int HEURISTICS = 3;
+    private static final int HEURISTICS_OF_8 = 0;
     private static final int FALLBACK = 2;
     private static final int MOST = 8;
     private static final int FEW = 2;
@@ -34,7 +35,8 @@ final class GraphConv implements ConvEngine {
         ConvGraph graph = new ConvGraph(cudnn, p);
         try {
             graph.build();
-            List<ConvGraph.Engine> engines = new ArrayList<>(graph.engines(HEURISTICS, p.tf32(), p.deterministic()));
+            List<ConvGraph.Engine> engines = new ArrayList<>(graph.engines(
+                    cudnn.isVersion9() ? HEURISTICS : HEURISTICS_OF_8, p.tf32(), p.deterministic()));
             if (engines.size() < FEW) {
                 engines.addAll(graph.engines(FALLBACK, p.tf32(), p.deterministic()));
             }
