@@ -25,11 +25,16 @@ extern "C" __global__ void arange(T *y, double start, double step, i64 n) {
     GRID_STRIDE(i, n) y[i] = from_acc<T>(at_step(start, step, (double) i));
 }
 
-/** The numbers a thread has made, elements 4 * block to 4 * block + 4. */
-__device__ __forceinline__ void store_four(T *y, i64 block, i64 n, const double *v) {
+#ifdef RANDOM
+/** The numbers a thread has made, elements 4 * block to 4 * block + 4; y is aligned to 16 bytes. */
+__device__ __forceinline__ void store_four(T *y, i64 block, i64 n, const T *v) {
+    if (4 * block + 4 <= n) {
+        store_chunk<4>(y, block, v);
+        return;
+    }
 #pragma unroll
     for (int k = 0; k < 4; k++) {
-        if (4 * block + k < n) y[4 * block + k] = from_acc<T>(v[k]);
+        if (4 * block + k < n) y[4 * block + k] = v[k];
     }
 }
 
@@ -39,11 +44,13 @@ extern "C" __global__ void uniform(T *y, u64 seed, u64 stream, const u64 *shift,
     const u64 shifted = stream + *shift;
     GRID_STRIDE(block, (n + 3) >> 2) {
         uint4 w = philox(seed, shifted, (u64) block);
+        T v[4];
 #pragma unroll
         for (int k = 0; k < 4; k++) {
-            T v = from_acc<T>(at_step(a, range, (philox_word(w, k) >> 8) * 5.9604644775390625e-8));
-            if (4 * block + k < n) y[4 * block + k] = v >= bound ? below : v;
+            v[k] = from_acc<T>(at_step(a, range, (philox_word(w, k) >> 8) * 5.9604644775390625e-8));
+            if (v[k] >= bound) v[k] = below;
         }
+        store_four(y, block, n, v);
     }
 }
 
@@ -52,9 +59,9 @@ extern "C" __global__ void bernoulli(T *y, u64 seed, u64 stream, const u64 *shif
     const u64 shifted = stream + *shift;
     GRID_STRIDE(block, (n + 3) >> 2) {
         uint4 w = philox(seed, shifted, (u64) block);
-        double v[4];
+        T v[4];
 #pragma unroll
-        for (int k = 0; k < 4; k++) v[k] = philox_below(philox_word(w, k), threshold) ? value : 0.0;
+        for (int k = 0; k < 4; k++) v[k] = philox_below(philox_word(w, k), threshold) ? (T) value : (T) 0;
         store_four(y, block, n, v);
     }
 }
@@ -64,15 +71,16 @@ extern "C" __global__ void normal(T *y, u64 seed, u64 stream, const u64 *shift, 
     const u64 shifted = stream + *shift;
     GRID_STRIDE(block, (n + 3) >> 2) {
         uint4 w = philox(seed, shifted, (u64) block);
-        double v[4];
+        T v[4];
 #pragma unroll
         for (int k = 0; k < 4; k += 2) {
             double r = sqrt(-2.0 * log(((double) philox_word(w, k) + 1.0) * 2.3283064365386962890625e-10));
             double t = 6.283185307179586476925 * (philox_word(w, k + 1) * 2.3283064365386962890625e-10);
-            v[k] = at_step(a, b, r * cos(t));
-            v[k + 1] = at_step(a, b, r * sin(t));
+            v[k] = (T) at_step(a, b, r * cos(t));
+            v[k + 1] = (T) at_step(a, b, r * sin(t));
         }
         store_four(y, block, n, v);
     }
 }
+#endif
 #endif

@@ -329,7 +329,7 @@ public final class CudaDevice {
         notRecording("a step writes values of the host to the device");
         flush();
         Block b = to.block();
-        if (b != null && b.forUploads()) {     // beside the computing: waits only until such memory was freed last
+        if (b != null && b.forUploads() && to.firstWrite()) {  // beside the computing: waits only until it was freed last
             if (fenced) {
                 Driver.await(copies, computed);
             }

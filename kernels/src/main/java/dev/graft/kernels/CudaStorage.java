@@ -15,6 +15,7 @@ public final class CudaStorage extends Storage {
     private final CudaDevice device;
     private final Held held;
     private final Cleaner.Cleanable unclosed;
+    private boolean written;
 
     /** What must be given back, apart from the storage so that the garbage collector can find that. */
     private static final class Held implements Runnable {
@@ -60,6 +61,13 @@ public final class CudaStorage extends Storage {
             }
         }
         unclosed.clean();
+    }
+
+    /** Whether values of the host are written here for the first time; later ones have to wait for readers of the first. */
+    boolean firstWrite() {
+        boolean first = !written;
+        written = true;
+        return first;
     }
 
     Block block() {

@@ -75,6 +75,21 @@ class CudaBackendTest {
         assertThat(back[n - 1]).isEqualTo((float) (n - 1));
     }
 
+    /** An upload into memory that is in use waits for what still reads it. */
+    @Test
+    void newValuesWaitForTheReadersOfTheOldOnes() {
+        Tensor x = cuda(1, 2, 3);
+        backend.synchronize();
+        EmulatedCuda.lazy(true);
+        Tensor y = x.add(1);
+        Tensor sum = y.sum();                                      // launches the addition, which the stream has not run yet
+        x.write(new float[] {100, 100, 100});
+        Tensor.zeros(8_000_000).to(CUDA);                         // waits for the staging buffers: uploads have run
+        assertThat(sum.toFloats()).containsExactly(9);
+        assertThat(y.toFloats()).containsExactly(2, 3, 4);
+        assertThat(x.toFloats()).containsExactly(100, 100, 100);
+    }
+
     @Test
     void copiesWaitForWhatTheyDependOn() {
         EmulatedCuda.lazy(true);                                   // streams run only when somebody waits for them

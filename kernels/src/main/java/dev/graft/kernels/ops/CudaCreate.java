@@ -80,6 +80,7 @@ public final class CudaCreate {
     }
 
     private Args kernel(DType type, String function) {
-        return device.kernel(KernelSource.of("create.cu").define("ELEMENT", CudaTypes.of(type)), function).args();
+        KernelSource source = KernelSource.of("create.cu").define("ELEMENT", CudaTypes.of(type));
+        return device.kernel(type == DType.F32 || type == DType.F64 ? source.define("RANDOM", 1) : source, function).args();
     }
 }

@@ -75,14 +75,14 @@ public final class CudaElementwise implements Pending {
             if (launch != null) {
                 launch.run(device, kernel(launch.program()));
             }
-        } catch (CudaException e) {
-            CudaException named = new CudaException(chain + ": " + e.getMessage(), e.code());
+        } catch (GraftException e) {
+            String what = chain + ": " + e.getMessage();
             try {
                 discard();
             } catch (CudaException more) {         // a broken device answers everything with errors
-                named.addSuppressed(more);
+                e.addSuppressed(more);
             }
-            throw named;
+            throw e instanceof CudaException c ? new CudaException(what, c.code()) : new GraftException(what, e);
         }
         discard();
     }

@@ -20,6 +20,8 @@ import java.util.List;
 final class ElementChain {
     private static final int MAX_STEPS = 8;
     private static final int MAX_INPUTS = 8;
+    /** Each takes five arguments of the kernel, of which there are few. */
+    private static final int MAX_DROPOUTS = 2;
 
     private final List<Source> sources = new ArrayList<>();
     private final List<Link> links = new ArrayList<>();
@@ -84,7 +86,8 @@ final class ElementChain {
             }
             args.add(source);
         }
-        if (!continues || sources.size() + more.size() > MAX_INPUTS || !joins(y.shape(), more)) {
+        if (!continues || sources.size() + more.size() > MAX_INPUTS || !joins(y.shape(), more)
+                || op instanceof ElementwiseOp.Dropout && dropouts() == MAX_DROPOUTS) {
             return false;
         }
         shape = y.shape();
@@ -102,6 +105,10 @@ final class ElementChain {
             }
         }
         return -1;
+    }
+
+    private long dropouts() {
+        return links.stream().filter(l -> l.op instanceof ElementwiseOp.Dropout).count();
     }
 
     private static int find(List<Source> all, Tensor x) {

@@ -40,6 +40,7 @@ class ElementChainTest {
     private static CudaDevice device;
     private final SplittableRandom random = new SplittableRandom(4);
     private Scope scope;
+    private float[][] expected;
 
     @BeforeAll
     static void device() {
@@ -198,6 +199,42 @@ class ElementChainTest {
 
     private static Tensor dropped(Tensor x) {
         return x.gt(0).where(x, x.mul(0.5)).dropout(0.3).add(x.lt(-0.5).where(x, x.zerosLike())).dropout(0.1);
+    }
+
+    /** As many arguments as a kernel may have: eight steps, eight broadcast inputs, eight results. */
+    @Test
+    void longChainsAreCutWhereAKernelEnds() {
+        Tensor x = OnDevice.random(random, DType.F32, 4, 8);
+        List<Tensor> rows = new ArrayList<>();
+        for (int i = 0; i < 12; i++) {
+            rows.add(OnDevice.random(random, DType.F32, i % 2 == 0 ? new int[] {8} : new int[] {4, 1}));
+        }
+        for (Device d : List.of(Device.CPU, CUDA)) {
+            Tensor y = x.to(d);
+            List<Tensor> open = new ArrayList<>();
+            for (Tensor r : rows) {
+                y = y.add(r.to(d));
+                open.add(y);
+            }
+            Tensor z = y;
+            Tensor dropped = Context.training(1, 1).call(() -> {
+                Tensor t = z;
+                for (int i = 0; i < 5; i++) {
+                    t = t.dropout(0.1).leakyRelu(0.1 * i);
+                    open.add(t);
+                }
+                return t;
+            });
+            float[][] values = open.stream().map(Tensor::toFloats).toArray(float[][]::new);
+            if (d.equals(Device.CPU)) {
+                expected = values;
+            } else {
+                for (int i = 0; i < values.length; i++) {
+                    assertThat(values[i]).as("result " + i).containsExactly(expected[i], within(1e-5f));
+                }
+            }
+            assertThat(dropped.toFloats()).contains(0f);
+        }
     }
 
     @Test
