@@ -7,7 +7,13 @@
 namespace standin {
 
 template <class T> struct Tile {
-    static constexpr int bytes = 32, rows = 6, lanes = bytes / int(sizeof(T)), columns = 2 * lanes;
+    // as wide as the registers are: a vector that the compiler has to take apart is many times slower
+#ifdef __AVX__
+    static constexpr int bytes = 32;
+#else
+    static constexpr int bytes = 16;
+#endif
+    static constexpr int rows = 6, lanes = bytes / int(sizeof(T)), columns = 2 * lanes;
     typedef T Vector __attribute__((vector_size(bytes)));
 };
 

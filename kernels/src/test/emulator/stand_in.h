@@ -1,7 +1,6 @@
 // What the stand-ins for cuBLAS and cuDNN share: element types, the way to the stand-in driver, and the check that device
-// memory which a call names is really allocated.  Build (each library is every file whose name starts with its own):
-//   g++ -std=c++20 -O3 -march=native -fPIC -shared -fvisibility=hidden -Wl,-soname,libcublas.so.13 libcublas.cpp -ldl
-//   g++ -std=c++20 -O3 -march=native -fPIC -shared -fvisibility=hidden -Wl,-soname,libcudnn.so.9   libcudnn*.cpp -ldl
+// memory which a call names is really allocated.  A library is made of every file whose name begins with its own:
+//   g++ -std=c++20 -O2 -march=native -fPIC -shared -Wl,-soname,libcudnn.so.9 libcudnn*.cpp -ldl
 // Never with -ffast-math: the rounding of half and TF32 depends on exact arithmetic.
 #pragma once
 #include <bit>

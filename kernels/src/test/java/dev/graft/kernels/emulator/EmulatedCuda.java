@@ -58,6 +58,9 @@ public final class EmulatedCuda {
             if (c.getLast().equals("c++")) {
                 c.add("/dev/null");
             }
+            if (name.equals("libcublas") || name.equals("libcudnn")) {
+                c.add(1, "-march=native");                       // their products are long: five times quicker with AVX
+            }
             c.addAll(List.of("-x", "none", "-ldl", "-lpthread"));
             after.forEach(l -> c.add("-l:" + l));
             return c;
