@@ -39,7 +39,8 @@ public final class CatalogComparison {
     }
 
     /** Runs a case on {@code device}, also from inputs that begin inside their memory, and adds what is wrong. */
-    public static void compare(Device device, OpCatalog.Case c, DType type, long seed, List<String> differences) {
+    public static void compare(Device device, OpCatalog.Case given, DType type, long seed, List<String> differences) {
+        OpCatalog.Case c = forDevice(given);
         Tensor[] in = OpCatalog.inputs(c, type, seed);
         Tensor[] want = expected(c, type, in);
         Tensor[] got = onDevice(device, c, in, false);
@@ -60,6 +61,13 @@ public final class CatalogComparison {
                 differences.add(c + " output " + i + " in " + type + " from inputs that begin inside their memory: " + difference);
             }
         }
+    }
+
+    /** A device's logarithm and cosine are not the CPU's to the last bit, so its normal numbers are not either. */
+    private static OpCatalog.Case forDevice(OpCatalog.Case c) {
+        return c.op() instanceof CreateOp.Random r && r.distribution() == CreateOp.Distribution.NORMAL
+                ? new OpCatalog.Case(c.name(), c.op(), c.inputs(), r.spec().dtype() == DType.F64 ? 1e-14 : 1e-6,
+                        c.differentiable(), c.large(), c.special()) : c;
     }
 
     private static Tensor[] onDevice(Device device, OpCatalog.Case c, Tensor[] in, boolean shifted) {
