@@ -29,7 +29,7 @@ final class SmokeCheck {
     }
 
     void run() {
-        log.step("libraries and device", () -> String.join("; ", Doctor.diagnose().lines()));
+        log.step("libraries and device", () -> Doctor.diagnose().lines().collect(java.util.stream.Collectors.joining("; ")));
         log.step("chip", () -> {
             CudaDevice d = backend.cuda();
             return String.format(Locale.ROOT, "%s, compute capability %d, %d multiprocessors, %.1f TB/s by its clocks", d.name(),
