@@ -1,6 +1,6 @@
-// Depthwise convolution: output channel o reads input channel o / MULTIPLIER only. Images [N, H, W, C], weights [O, kH, kW, 1].
-// A thread computes TILE neighbours of a row for V channels at once, so that a loaded pixel serves several windows; a block
-// keeps its channels' weights in shared memory, tap by tap.
+// Depthwise convolution: output channel o reads input channel o / MULTIPLIER only. Images [N, H, W, C],
+// weights [O, kH, kW, 1]. A thread computes TILE neighbours of a row for V channels at once, so that a loaded pixel serves several windows; a
+// block keeps its channels' weights in shared memory, tap by tap.
 // T, V as everywhere; KH, KW, SH, SW, DH, DW (kernel, stride, dilation), PT, PL (padding), TILE, MULTIPLIER are constants;
 // INDEX: int, or long long where there are more than 2^31 tiles.  KERNEL: 0 forward, with ACT, BIAS and RESIDUAL as in
 // epilogue.cu; 1 gradient of the input; 2 gradient of the weights, with ROWS: kernel rows per block.
@@ -279,7 +279,9 @@ extern "C" __global__ void __launch_bounds__(128) depthwise_backward_weight(cons
     }
 }
 
-/** Second stage: dw [channels, taps] = the sum of partial [slices, taps, channels]. Block 32 x 16, always in the same order. */
+/**
+ * Second stage: dw [channels, taps] = the sum of partial [slices, taps, channels]. Block 32 x 16, always in the same order.
+ */
 extern "C" __global__ void depthwise_sum(const A *partial, T *dw, int slices, int taps, int channels) {
     __shared__ A shared[16][33];
     const int i = blockIdx.x * 32 + threadIdx.x;                 // tap * channels + channel

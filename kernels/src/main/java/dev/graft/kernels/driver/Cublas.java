@@ -86,7 +86,9 @@ public final class Cublas implements AutoCloseable {
         }
     }
 
-    /** {@code batch} products whose matrices lie {@code stride} elements apart; stride 0 gives every product the same one. */
+    /**
+     * {@code batch} products whose matrices lie {@code stride} elements apart; stride 0 gives every product the same one.
+     */
     public void gemmStridedBatched(GemmType t, boolean transA, boolean transB, int m, int n, int k, long a, int lda,
             long strideA, long b, int ldb, long strideB, boolean add, long c, int ldc, long strideC, int batch) {
         int status = JCublas2.cublasGemmStridedBatchedEx_new(handle, operation(transB), operation(transA), n, m, k,

@@ -23,8 +23,8 @@ import jcuda.jcudnn.cudnnTensorFormat;
 import jcuda.runtime.cudaStream_t;
 
 /**
- * Convolutions, libcudnn 8 or 9: the only caller of {@link JCudnn}, and only of functions that both have (calling one that is
- * missing ends the process). Numbers that cuDNN takes as pointers come from native memory: JCudnn hands Java arrays on as
+ * Convolutions, libcudnn 8 or 9: the only caller of {@link JCudnn}, and only of functions that both have (calling one that
+ * is missing ends the process). Numbers that cuDNN takes as pointers come from native memory: JCudnn hands Java arrays on as
  * null. Images are [N, H, W, C], filters [O, kH, kW, C/groups].
  */
 public final class Cudnn implements AutoCloseable {
@@ -59,8 +59,8 @@ public final class Cudnn implements AutoCloseable {
     }
 
     /**
-     * One of the ways that the older API offers, best first. The math type that belongs to it is not here: JCudnn hands it on
-     * for gradients of weights only, and leaves 0 in the others.
+     * One of the ways that the older API offers, best first. The math type that belongs to it is not here: JCudnn hands it
+     * on for gradients of weights only, and leaves 0 in the others.
      */
     public record Algorithm(int number, boolean deterministic) {}
 
@@ -169,8 +169,8 @@ public final class Cudnn implements AutoCloseable {
 
     // ------------------------------------------------------------------ the older API: forward
 
-    public List<Algorithm> forwardAlgorithms(cudnnTensorDescriptor x, cudnnFilterDescriptor w, cudnnConvolutionDescriptor conv,
-            cudnnTensorDescriptor y, int most) {
+    public List<Algorithm> forwardAlgorithms(cudnnTensorDescriptor x, cudnnFilterDescriptor w,
+            cudnnConvolutionDescriptor conv, cudnnTensorDescriptor y, int most) {
         cudnnConvolutionFwdAlgoPerf[] found = new cudnnConvolutionFwdAlgoPerf[most];
         for (int i = 0; i < most; i++) {
             found[i] = new cudnnConvolutionFwdAlgoPerf();

@@ -126,7 +126,8 @@ final class ConvGraph {
         ConvParams q = p.params();
         Descriptor c = create(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
         number(c, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, compute);
-        number(c, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, cudnnConvolutionMode.CUDNN_CROSS_CORRELATION);
+        number(c, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE,
+                cudnnConvolutionMode.CUDNN_CROSS_CORRELATION);
         longs(c, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, 2);
         longs(c, CUDNN_ATTR_CONVOLUTION_DILATIONS, q.dilationH(), q.dilationW());
         longs(c, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, q.strideH(), q.strideW());
@@ -257,7 +258,8 @@ final class ConvGraph {
             int note = room.getAtIndex(ValueLayout.JAVA_INT, i);
             boolean inexact = note == cudnnBackendNumericalNote.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS
                     || note == cudnnBackendNumericalNote.CUDNN_NUMERICAL_NOTE_TENSOR_CORE && p.dtype() == DType.F32;
-            if (inexact && !tf32 || deterministic && note == cudnnBackendNumericalNote.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) {
+            if (inexact && !tf32 || deterministic
+                    && note == cudnnBackendNumericalNote.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) {
                 return null;
             }
         }

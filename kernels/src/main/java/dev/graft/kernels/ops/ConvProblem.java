@@ -36,10 +36,10 @@ record ConvProblem(Direction direction, int n, int h, int w, int c, int o, int k
                 deterministic);
     }
 
-    private static ConvProblem of(Direction d, ConvParams p, Tensor x, Shape w, Tensor y, FusedOp.Activation a, boolean fused,
-            boolean residual, boolean tf32, boolean deterministic) {
-        return new ConvProblem(d, x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(0), w.dim(1), w.dim(2), y.dim(1), y.dim(2), p,
-                x.dtype(), fused, a, residual, tf32 && x.dtype() == DType.F32, deterministic);
+    private static ConvProblem of(Direction d, ConvParams p, Tensor x, Shape w, Tensor y, FusedOp.Activation a,
+            boolean fused, boolean residual, boolean tf32, boolean deterministic) {
+        return new ConvProblem(d, x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(0), w.dim(1), w.dim(2), y.dim(1),
+                y.dim(2), p, x.dtype(), fused, a, residual, tf32 && x.dtype() == DType.F32, deterministic);
     }
 
     /** The same without what is fused behind it. */
@@ -88,8 +88,8 @@ record ConvProblem(Direction direction, int n, int h, int w, int c, int o, int k
     String key() {
         ConvParams p = params;
         return direction.name().toLowerCase(java.util.Locale.ROOT) + "/x" + n + "," + h + "," + w + "," + c + "/w" + o + ","
-                + kH + "," + kW + "/stride" + p.strideH() + "," + p.strideW() + "/pad" + p.padTop() + "," + p.padBottom() + ","
-                + p.padLeft() + "," + p.padRight() + "/dilation" + p.dilationH() + "," + p.dilationW() + "/groups"
+                + kH + "," + kW + "/stride" + p.strideH() + "," + p.strideW() + "/pad" + p.padTop() + "," + p.padBottom()
+                + "," + p.padLeft() + "," + p.padRight() + "/dilation" + p.dilationH() + "," + p.dilationW() + "/groups"
                 + p.groups() + "/" + dtype + (tf32 ? "/tf32" : "") + (fused ? "/bias," + activation : "")
                 + (residual ? ",residual" : "") + (deterministic ? "/deterministic" : "");
     }

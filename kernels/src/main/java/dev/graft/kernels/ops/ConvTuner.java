@@ -19,10 +19,10 @@ import java.util.function.Function;
 import jcuda.driver.CUevent;
 
 /**
- * Finds the fastest way of computing each convolution: what the engines offer is run a few times on the real tensors the first
- * time a problem comes, and the winner is kept in memory and in a {@link TuningFile}. While a step is recorded, or when the
- * time for such trials is used up, the first candidate that works is taken, as the heuristics order them. A candidate that
- * fails, or needs more memory than allowed or there, is dropped.
+ * Finds the fastest way of computing each convolution: what the engines offer is run a few times on the real tensors the
+ * first time a problem comes, and the winner is kept in memory and in a {@link TuningFile}. While a step is recorded, or
+ * when the time for such trials is used up, the first candidate that works is taken, as the heuristics order them. A
+ * candidate that fails, or needs more memory than allowed or there, is dropped.
  */
 final class ConvTuner {
     private static final System.Logger LOG = System.getLogger(ConvTuner.class.getName());
@@ -40,7 +40,9 @@ final class ConvTuner {
      * @param workspaceBytes temporary memory that a convolution may use
      */
     record Limits(long problemMillis, long processMillis, long workspaceBytes) {
-        /** Properties {@code graft.cuda.tune.problem} and {@code graft.cuda.tune} (ms), {@code graft.cuda.workspace} (MiB). */
+        /**
+         * Properties {@code graft.cuda.tune.problem} and {@code graft.cuda.tune} (ms), {@code graft.cuda.workspace} (MiB).
+         */
         static Limits ofProperties() {
             return new Limits(Long.getLong("graft.cuda.tune.problem", 2_000), Long.getLong("graft.cuda.tune", 120_000),
                     Long.getLong("graft.cuda.workspace", 1024) << 20);

@@ -110,8 +110,8 @@ public final class CudaConv {
                 }
                 columns = new Im2colConv(device, Math.min(limits.workspaceBytes(), MOST_COLUMN_BYTES));
             }
-            String name = device.name() + "-sm" + device.computeCapability() + "-cublas" + device.cublas().version() + "-cudnn"
-                    + (cudnn == null ? "none" : cudnn.version());
+            String name = device.name() + "-sm" + device.computeCapability() + "-cublas" + device.cublas().version()
+                    + "-cudnn" + (cudnn == null ? "none" : cudnn.version());
             tuner = new ConvTuner(device, this::candidates, new TuningFile(CodeCache.folder(), name), limits);
         }
         return tuner;

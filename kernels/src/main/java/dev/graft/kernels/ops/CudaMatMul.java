@@ -11,8 +11,8 @@ import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.MatMul;
 
 /**
- * Matrix products by cuBLAS. Transposed factors, broadcast batches and vectors need no copies: they are leading dimensions and
- * strides. A product with everything bound to one stream and one workspace gives the same bits in every run.
+ * Matrix products by cuBLAS. Transposed factors, broadcast batches and vectors need no copies: they are leading dimensions
+ * and strides. A product with everything bound to one stream and one workspace gives the same bits in every run.
  */
 public final class CudaMatMul {
     /** cuBLAS walks batches on the grid's third axis in some of its kernels. */
@@ -109,7 +109,8 @@ public final class CudaMatMul {
         }
         for (Tensor t : in) {
             if (t.dtype() != dtype) {
-                throw new GraftException(op.name() + ": x is " + dtype + ", but " + t.spec() + " was given with it: cast it");
+                throw new GraftException(op.name() + ": x is " + dtype + ", but " + t.spec()
+                        + " was given with it: cast it");
             }
         }
         int k = in[1].dim(1);

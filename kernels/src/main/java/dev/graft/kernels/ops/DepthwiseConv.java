@@ -38,7 +38,8 @@ final class DepthwiseConv implements ConvEngine {
     @Override
     public List<Candidate> candidates(ConvProblem p) {
         ConvParams q = p.params();
-        boolean fits = p.isDepthwise() && p.dtype() != DType.F64 && p.kH() * (long) p.kW() <= MOST_TAPS && p.kW() <= MOST_SUMS
+        boolean fits = p.isDepthwise() && p.dtype() != DType.F64 && p.kH() * (long) p.kW() <= MOST_TAPS
+                && p.kW() <= MOST_SUMS
                 && (long) p.h() * p.w() < Integer.MAX_VALUE / 2 && (long) p.outH() * p.outW() < Integer.MAX_VALUE / 2
                 && (long) q.strideW() * 4 + (long) q.dilationW() * p.kW() <= 256 && p.o() / p.c() <= 16;
         if (!fits) {

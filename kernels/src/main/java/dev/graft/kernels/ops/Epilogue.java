@@ -40,7 +40,8 @@ final class Epilogue {
     }
 
     private Kernel kernel(DType dtype, int v, FusedOp.Activation activation, boolean residual) {
-        int at = ((dtype.ordinal() * 4 + Integer.numberOfTrailingZeros(v)) * 3 + activation.ordinal()) * 2 + (residual ? 1 : 0);
+        int form = activation.ordinal() * 2 + (residual ? 1 : 0);
+        int at = (dtype.ordinal() * 4 + Integer.numberOfTrailingZeros(v)) * 2 * FusedOp.Activation.values().length + form;
         if (kernels[at] == null) {
             kernels[at] = device.kernel(KernelSource.of("epilogue.cu").define("T", type(dtype)).define("V", v)
                     .define("ACT", activation.ordinal()).define("RESIDUAL", residual ? 1 : 0), "epilogue");

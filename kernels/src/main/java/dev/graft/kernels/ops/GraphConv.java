@@ -6,13 +6,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Convolutions by cuDNN's graph API: the convolution alone, or with residual, bias and activation as one kernel. Engines come
- * in the order of cuDNN's heuristics; those that compute less exactly than asked for are left out by their notes.
+ * Convolutions by cuDNN's graph API: the convolution alone, or with residual, bias and activation as one kernel. Engines
+ * come in the order of cuDNN's heuristics; those that compute less exactly than asked for are left out by their notes.
  *
  * <p>A ReLU that cuDNN fuses takes NaN for 0: its fused kernels were made for that.
  */
 final class GraphConv implements ConvEngine {
-    /** CUDNN_HEUR_MODE_A and CUDNN_HEUR_MODE_FALLBACK, which JCudnn has no names for; the early cuDNN 8 knows INSTANT only. */
+    /**
+     * CUDNN_HEUR_MODE_A and CUDNN_HEUR_MODE_FALLBACK, which JCudnn has no names for; the early cuDNN 8 knows INSTANT only.
+     */
     private static final int HEURISTICS = 3;
     private static final int HEURISTICS_OF_8 = 0;
     private static final int FALLBACK = 2;

@@ -14,8 +14,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * An execution plan of cuDNN's graph API. Addresses go in by a variant pack, which cannot be changed once it is finished. In a
- * steady step the allocator hands out the same addresses again, so the packs of the last calls are kept and found by them.
+ * An execution plan of cuDNN's graph API. Addresses go in by a variant pack, which cannot be changed once it is finished.
+ * In a steady step the allocator hands out the same addresses again, so the packs of the last calls are kept and found by
+ * them.
  */
 final class GraphPlan implements ConvPlan {
     private static final int PACKS = 32;

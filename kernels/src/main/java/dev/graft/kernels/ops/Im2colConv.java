@@ -57,7 +57,8 @@ final class Im2colConv implements ConvEngine {
             this.device = device;
             this.p = p;
             ConvParams q = p.params();
-            window = new int[] {p.h(), p.w(), p.c(), p.outH(), p.outW(), p.kH(), p.kW(), q.strideH(), q.strideW(), q.padTop(),
+            window = new int[] {p.h(), p.w(), p.c(), p.outH(), p.outW(), p.kH(), p.kW(), q.strideH(), q.strideW(),
+                    q.padTop(),
                 q.padLeft(), q.dilationH(), q.dilationW(), q.groups()};
             bytes = p.dtype().bytes();
             wide = p.dtype() == DType.F64 ? 8 : 4;
@@ -108,7 +109,8 @@ final class Im2colConv implements ConvEngine {
                     }
                     case BACKWARD_WEIGHT -> {
                         unfold(image, workspace, rows);
-                        device.cublas().gemmStridedBatched(sumsApart ? type.wide() : type, true, false, o, depth, rows, result,
+                        device.cublas().gemmStridedBatched(sumsApart ? type.wide() : type, true, false, o, depth, rows,
+                                result,
                                 p.o(), o, workspace, ld, depth, from > 0, sumsApart ? sums : w, depth, (long) o * depth, g);
                     }
                 }

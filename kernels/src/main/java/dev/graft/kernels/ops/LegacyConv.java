@@ -92,8 +92,8 @@ final class LegacyConv implements ConvEngine {
             ConvParams q = p.params();
             int padH = Math.min(q.padTop(), q.padBottom());
             int padW = Math.min(q.padLeft(), q.padRight());
-            return new Geometry(padH, padW, q.padTop() - padH, q.padLeft() - padW, p.h() + q.padTop() + q.padBottom() - 2 * padH,
-                    p.w() + q.padLeft() + q.padRight() - 2 * padW);
+            return new Geometry(padH, padW, q.padTop() - padH, q.padLeft() - padW,
+                    p.h() + q.padTop() + q.padBottom() - 2 * padH, p.w() + q.padLeft() + q.padRight() - 2 * padW);
         }
 
         boolean pads(ConvProblem p) {
@@ -185,8 +185,8 @@ final class LegacyConv implements ConvEngine {
             int v = Epilogue.width(p.dtype(), p.c());
             packs = p.c() / v;
             padded = g.pads(p) ? g.paddedSize(p) * p.dtype().bytes() + 511 & -512L : 0;
-            shift = g.pads(p) ? device.kernel(KernelSource.of("im2col.cu").define("T", Epilogue.type(p.dtype())).define("V", v),
-                    "shift") : null;
+            KernelSource source = KernelSource.of("im2col.cu").define("T", Epilogue.type(p.dtype())).define("V", v);
+            shift = g.pads(p) ? device.kernel(source, "shift") : null;
             d = new Descriptors(cudnn, p, g);
             boolean done = false;
             try {
@@ -230,8 +230,8 @@ final class LegacyConv implements ConvEngine {
                         shift(image, g.h(), g.w(), x, p.h(), p.w(), -g.top(), -g.left());
                     }
                 }
-                case BACKWARD_WEIGHT -> cudnn.backwardWeight(type, d.x, image, d.y, y, d.convolution, algorithm, room, workspace,
-                        d.w, w);
+                case BACKWARD_WEIGHT -> cudnn.backwardWeight(type, d.x, image, d.y, y, d.convolution, algorithm, room,
+                        workspace, d.w, w);
             }
         }
 

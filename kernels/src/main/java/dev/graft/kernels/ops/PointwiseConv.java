@@ -51,8 +51,8 @@ final class PointwiseConv implements ConvEngine {
                 return;
             }
             switch (p.direction()) {
-                case FORWARD -> cublas.gemmStridedBatched(type, false, true, rows, o, c, x, p.c(), c, w, c, (long) o * c, false,
-                        y, p.o(), o, g);
+                case FORWARD -> cublas.gemmStridedBatched(type, false, true, rows, o, c, x, p.c(), c, w, c, (long) o * c,
+                        false, y, p.o(), o, g);
                 case BACKWARD_INPUT -> cublas.gemmStridedBatched(type, false, false, rows, c, o, y, p.o(), o, w, c,
                         (long) o * c, false, x, p.c(), c, g);
                 case BACKWARD_WEIGHT -> cublas.gemmStridedBatched(type, true, false, o, c, rows, y, p.o(), o, x, p.c(), c,

@@ -104,8 +104,8 @@ final class TuningFile {
                 Files.deleteIfExists(part);
             }
         } catch (IOException e) {
-            LOG.log(failureTold ? Level.DEBUG : Level.INFO, "the choice of convolutions cannot be kept in {0} ({1}): every start times "
-                    + "them anew", file, e.getMessage());
+            LOG.log(failureTold ? Level.DEBUG : Level.INFO,
+                    "the choice of convolutions cannot be kept in {0} ({1}): every start times them anew", file, e.getMessage());
             failureTold = true;
         }
     }

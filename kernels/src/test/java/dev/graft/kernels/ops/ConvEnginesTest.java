@@ -40,9 +40,10 @@ class ConvEnginesTest {
     private record Shape(ConvParams params, int[] x, int o, int kH, int kW) {}
 
     private static final List<Shape> DENSE = List.of(new Shape(SAME, new int[] {2, 5, 7, 8}, 16, 3, 3),
-            new Shape(HALF, new int[] {1, 9, 8, 3}, 5, 3, 2), new Shape(SAME.withDilation(2), new int[] {2, 8, 9, 4}, 6, 3, 3),
-            new Shape(ODD_SIDES, new int[] {3, 7, 6, 5}, 4, 3, 3), new Shape(SAME.withGroups(2), new int[] {2, 5, 4, 8}, 6, 3, 3),
-            new Shape(ConvParams.of(2, 0), new int[] {1, 6, 6, 4}, 3, 1, 1));
+            new Shape(HALF, new int[] {1, 9, 8, 3}, 5, 3, 2),
+            new Shape(SAME.withDilation(2), new int[] {2, 8, 9, 4}, 6, 3, 3),
+            new Shape(ODD_SIDES, new int[] {3, 7, 6, 5}, 4, 3, 3),
+            new Shape(SAME.withGroups(2), new int[] {2, 5, 4, 8}, 6, 3, 3), new Shape(ConvParams.of(2, 0), new int[] {1, 6, 6, 4}, 3, 1, 1));
     private static final List<Shape> POINTWISE = List.of(new Shape(ONE, new int[] {2, 4, 5, 7}, 9, 1, 1),
             new Shape(ONE.withGroups(3), new int[] {1, 3, 3, 6}, 9, 1, 1), new Shape(ONE, new int[] {1, 1, 1, 5}, 1, 1, 1));
     private static final List<Shape> DEPTHWISE = List.of(new Shape(SAME.withGroups(24), new int[] {2, 7, 9, 24}, 24, 3, 3),
@@ -202,8 +203,8 @@ class ConvEnginesTest {
     }
 
     /** One problem with its tensors on the device, and the result in float64 on the CPU. */
-    private record Work(ConvProblem problem, Tensor x, Tensor w, Tensor y, Tensor bias, Tensor residual, Tensor out, Object nan,
-                        Tensor want) {
+    private record Work(ConvProblem problem, Tensor x, Tensor w, Tensor y, Tensor bias, Tensor residual, Tensor out,
+            Object nan, Tensor want) {
         static Work of(Shape s, DType type, ConvProblem.Direction d, FusedOp.Activation activation, boolean residual,
                 boolean deterministic) {
             ConvParams p = s.params;
@@ -240,8 +241,8 @@ class ConvEnginesTest {
             ConvProblem problem = new ConvProblem(d, s.x[0], s.x[1], s.x[2], s.x[3], s.o, s.kH, s.kW, y.dim(1), y.dim(2), p,
                     type, activation != null, activation == null ? FusedOp.Activation.NONE : activation, residual, false,
                     deterministic);
-            return new Work(problem, dx, dw, dy, activation == null ? null : b.to(CUDA), residual ? z.to(CUDA) : null, out, nan,
-                    want);
+            return new Work(problem, dx, dw, dy, activation == null ? null : b.to(CUDA), residual ? z.to(CUDA) : null,
+                    out, nan, want);
         }
     }
 }

@@ -115,8 +115,8 @@ class ConvTunerTest {
     }
 
     private static ConvProblem problem(int n) {
-        return new ConvProblem(ConvProblem.Direction.FORWARD, n, 8, 8, 4, 4, 3, 3, 8, 8, ConvParams.of(1, 1), DType.F32, false,
-                FusedOp.Activation.NONE, false, false, false);
+        return new ConvProblem(ConvProblem.Direction.FORWARD, n, 8, 8, 4, 4, 3, 3, 8, 8, ConvParams.of(1, 1), DType.F32,
+                false, FusedOp.Activation.NONE, false, false, false);
     }
 
     @Test
@@ -169,7 +169,8 @@ class ConvTunerTest {
         String sound = Files.readString(file.file());
         byte[] noise = new byte[100_000];
         new java.util.Random(1).nextBytes(noise);
-        List<byte[]> damaged = List.of(new byte[0], noise, sound.substring(0, sound.length() - 3).getBytes(StandardCharsets.UTF_8),
+        String cut = sound.substring(0, sound.length() - 3);
+        List<byte[]> damaged = List.of(new byte[0], noise, cut.getBytes(StandardCharsets.UTF_8),
                 sound.replace("slow 3.0", "fast 3.0").getBytes(StandardCharsets.UTF_8),
                 "graft convolution choices 1".getBytes(StandardCharsets.UTF_8));
         for (byte[] d : damaged) {

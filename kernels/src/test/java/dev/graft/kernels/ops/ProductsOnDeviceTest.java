@@ -69,7 +69,8 @@ class ProductsOnDeviceTest {
             Tensor a = Tensor.of(new float[] {1 + 0x1p-12f, 0}, 1, 2).to(CUDA);
             Tensor b = Tensor.of(new float[] {1, 0, 0, 1}, 2, 2).to(CUDA);
             Numerics exact = Numerics.DEFAULT.withTf32(false);
-            assertThat(Context.inference().withNumerics(exact).call(() -> a.matmul(b)).toFloats()[0]).isEqualTo(1 + 0x1p-12f);
+            assertThat(Context.inference().withNumerics(exact).call(() -> a.matmul(b)).toFloats()[0])
+                    .isEqualTo(1 + 0x1p-12f);
             assertThat(Context.inference().withNumerics(exact.withTf32(true)).call(() -> a.matmul(b)).toFloats()[0])
                     .isEqualTo(1f);
         }

@@ -73,7 +73,8 @@ class WithoutCudnnTest {
             Tensor w = OnDevice.random(r, DType.F32, o, k, k, c / p.groups());
             Tensor b = OnDevice.random(r, DType.F32, o);
             var op = new FusedOp.ConvBiasActivation(p, FusedOp.Activation.RELU6);
-            Tensor want = Context.inference().withCpu(new ReferenceBackend()).call(() -> op.compose(new Tensor[] {x, w, b})[0]);
+            Tensor want = Context.inference().withCpu(new ReferenceBackend())
+                    .call(() -> op.compose(new Tensor[] {x, w, b})[0]);
             Tensor got = Dispatcher.one(op, x.to(Device.cuda()), w.to(Device.cuda()), b.to(Device.cuda()));
             double difference = OnDevice.difference(got, want);
             if (!(difference < 1e-4)) {
