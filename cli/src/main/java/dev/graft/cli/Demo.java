@@ -6,6 +6,7 @@ import dev.graft.cli.demo.Outcome;
 import dev.graft.cli.report.StrategyRow;
 import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.ZooModel;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -15,6 +16,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -41,9 +43,13 @@ final class Demo implements Callable<Integer> {
             showDefaultValue = Visibility.ALWAYS)
     private Path folder;
 
+    @Mixin
+    private Devices devices;
+
     @Override
     public Integer call() throws IOException {
         PrintWriter out = spec.commandLine().getOut();
+        Device device = devices.choose(out);
         DemoSettings settings = quick ? DemoSettings.QUICK : DemoSettings.FULL;
         if (seeds != null) {
             settings = settings.withSeeds(seeds);
@@ -54,7 +60,7 @@ final class Demo implements Callable<Integer> {
         out.println("Network: " + backbone.name() + ", pretrained by Graft on photographs of CIFAR-10's 10 classes");
         out.println();
         long start = System.nanoTime();
-        Comparison comparison = new Comparison(settings, () -> backbone.load().network(), d -> {
+        Comparison comparison = new Comparison(settings, () -> backbone.load().to(device).network(), d -> {
             out.printf(Locale.ROOT, "seed %d  %-9s %5.1f %%  %5.1f s%n", d.seed(), d.strategy().label(), 100 * d.accuracy(),
                     d.seconds());
             out.flush();

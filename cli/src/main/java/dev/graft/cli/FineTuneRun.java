@@ -14,6 +14,7 @@ import dev.graft.nn.transfer.Strategy;
 import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.PretrainedModel;
 import dev.graft.pretrained.ZooModel;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.cpu.WorkerPool;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -40,7 +41,7 @@ final class FineTuneRun implements AutoCloseable {
      * @param model   with its options
      * @param weights or null
      */
-    record Request(ZooModel model, Path weights, Path data, double valFraction, int threads, boolean cache) {
+    record Request(ZooModel model, Path weights, Path data, double valFraction, int threads, boolean cache, Device device) {
         RunConfig resolved(PretrainedModel m) {
             return new RunConfig(m.name(), m.options(), weights == null ? null : absolute(weights), m.preprocessing(),
                     absolute(data), valFraction, threads, cache);
@@ -75,6 +76,7 @@ final class FineTuneRun implements AutoCloseable {
             model = recipe.strategy() == Strategy.SCRATCH ? request.model().random(data.classes())
                     : ModelArguments.load(request.model(), request.weights());
             to.println(model);
+            model.to(request.device());
             FineTunePlan plan = recipe.plan(model.network());
             RunConfig config = request.resolved(model);
             FineTuneRun run = new FineTuneRun(config, plan, images, data, model, null, folder, to);
@@ -90,7 +92,7 @@ final class FineTuneRun implements AutoCloseable {
     }
 
     /** Goes on with the run in {@code folder} from its newest intact checkpoint; from the start when there is none yet. */
-    static FineTuneRun resume(Path folder, int threads, PrintWriter to) throws IOException {
+    static FineTuneRun resume(Path folder, Device device, int threads, PrintWriter to) throws IOException {
         RunConfig config = RunConfig.read(folder);
         FineTunePlan plan = FineTunePlan.fromJson(Files.readString(folder.resolve(RunFiles.PLAN)));
         setThreads(threads > 0 ? threads : config.threads());
@@ -105,6 +107,7 @@ final class FineTuneRun implements AutoCloseable {
             model = (checkpoint != null || plan.randomWeights() ? zoo.random(data.classes())
                     : ModelArguments.load(zoo, config.weights() == null ? null : Path.of(config.weights())))
                     .withPreprocessing(config.preprocessing());
+            model.to(device);
             to.println(checkpoint == null ? "Resuming " + folder + ": there is no checkpoint yet, so it begins again"
                     : "Resuming " + folder + " after epoch " + checkpoint.state().epoch() + " of " + plan.epochs());
             return new FineTuneRun(config, plan, images, data, model, checkpoint, folder, to);

@@ -1,6 +1,7 @@
 package dev.graft.cli;
 
 import dev.graft.nn.transfer.Strategy;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -98,9 +99,18 @@ final class Finetune implements Callable<Integer> {
     @Option(names = "--threads", paramLabel = "N", description = "Default: all cores.", defaultValue = "0")
     private int threads;
 
-    @Option(names = "--device", paramLabel = "cpu|auto|cuda", description = "Where to compute.", defaultValue = "cpu",
-            showDefaultValue = Visibility.ALWAYS)
-    private Devices device;
+    @Mixin
+    private Devices devices;
+
+    @Mixin
+    private Precisions precision;
+
+    @Option(names = "--profile", paramLabel = "FILE",
+            description = "Time every op of the training, print the slowest and write FILE for chrome://tracing.")
+    private Path profile;
+
+    @Option(names = "--nan-guard", description = "Stop at the first op that makes NaN or infinity, and name it. Slow.")
+    private boolean nanGuard;
 
     @Override
     public Integer call() throws IOException {
@@ -108,20 +118,20 @@ final class Finetune implements Callable<Integer> {
         FineTuneRun run;
         if (resume != null) {
             checkResumeAlone();
-            device.announce(to);
-            run = FineTuneRun.resume(resume, threads, to);
+            run = FineTuneRun.resume(resume, devices.choose(to), threads, to);
         } else {
             require(network.model, "--model");
             require(data, "--data");
             require(out, "--out");
             Strategy s = Strategy.parse(strategy);
-            device.announce(to);
+            Device device = devices.choose(to);
             OutputFolder.checkFree(out);
             run = FineTuneRun.begin(new FineTuneRun.Request(network.choose(), network.weights, data, valFraction, threads,
-                    !noCache), new Recipe(s, freeze, epochs, batch, lr, seed, augment, labelSmoothing, patience), out, to);
+                    !noCache, device), new Recipe(s, freeze, epochs, batch, lr, seed, augment, labelSmoothing, patience,
+                    precision.chosen), out, to);
         }
         try (run) {
-            run.execute();
+            new Watch(profile, nanGuard, to).over(run::execute);
         }
         to.flush();
         return 0;
@@ -136,7 +146,7 @@ final class Finetune implements Callable<Integer> {
 
     private void checkResumeAlone() {
         List<String> others = spec.commandLine().getParseResult().matchedOptions().stream().map(OptionSpec::longestName)
-                .filter(n -> !List.of("--resume", "--threads", "--device", "--debug").contains(n)).toList();
+                .filter(n -> !List.of("--resume", "--threads", "--device", "--profile", "--nan-guard", "--debug").contains(n)).toList();
         if (!others.isEmpty()) {
             throw new GraftException("--resume goes on with the run as it was begun, so " + String.join(", ", others)
                     + " cannot be changed: leave it out, or begin a new run with --out");

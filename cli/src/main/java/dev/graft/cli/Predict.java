@@ -7,6 +7,7 @@ import dev.graft.pretrained.Classifier;
 import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.Prediction;
 import dev.graft.pretrained.PretrainedModel;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.cpu.WorkerPool;
 import java.io.IOException;
@@ -70,6 +71,12 @@ final class Predict implements Callable<Integer> {
     @Option(names = "--threads", paramLabel = "N", description = "Default: all cores.", defaultValue = "0")
     private int threads;
 
+    @Mixin
+    private Devices devices;
+
+    @Mixin
+    private Precisions precision;
+
     @Parameters(paramLabel = "IMAGE-OR-FOLDER", arity = "1..*", description = "Folders are searched with all below them.")
     private List<Path> inputs;
 
@@ -86,6 +93,7 @@ final class Predict implements Callable<Integer> {
         if (threads > 0) {
             WorkerPool.setThreads(threads);
         }
+        Device device = devices.choose(spec.commandLine().getErr());
         List<Path> files = files();
         try (PretrainedModel model = run != null ? ModelZoo.open(run) : ModelArguments.load(network.choose(),
                 network.weights)) {
@@ -95,7 +103,8 @@ final class Predict implements Callable<Integer> {
             }
             PretrainedModel named = labels == null ? model
                     : model.withLabels(Labels.read(labels, model.network().classes()));
-            Classifier classifier = Classifier.of(named);
+            model.to(device);
+            Classifier classifier = Classifier.of(named, precision.chosen);
             int broken = 0;
             for (int i = 0; i < files.size(); i += BATCH) {
                 broken += predict(classifier, files.subList(i, Math.min(files.size(), i + BATCH)));

@@ -18,6 +18,7 @@ import dev.graft.nn.transfer.Strategy;
 import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.PretrainedModel;
 import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -26,6 +27,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -77,12 +79,19 @@ final class Pretrain implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder for the results.")
     private Path folder;
 
+    @Mixin
+    private Devices devices;
+
+    @Mixin
+    private Precisions precision;
+
     @Option(names = "--resume", description = "Go on from the newest checkpoint in DIR; give the same options as before.")
     private boolean resume;
 
     @Override
     public Integer call() throws IOException {
         PrintWriter out = spec.commandLine().getOut();
+        Device device = devices.choose(out);
         if (!resume) {
             OutputFolder.checkFree(folder);
         }
@@ -94,6 +103,7 @@ final class Pretrain implements Callable<Integer> {
             try (PretrainedModel m = ModelZoo.find(model).random(split.classes());
                     TrainingCheckpoint saved = resume ? TrainingCheckpoint.latest(folder) : null) {
                 OutputFolder.create(folder);
+                m.to(device);
                 run(m, split, saved, out);
             }
         }
@@ -103,7 +113,7 @@ final class Pretrain implements Callable<Integer> {
     private void run(PretrainedModel m, DataSplit split, TrainingCheckpoint saved, PrintWriter out) throws IOException {
         FineTunePlan plan = FineTunePlan.of(Strategy.SCRATCH, m.network(), epochs)
                 .withRule(new Sgd(lr, 0.9, 0, 5e-4, true)).withSchedule(Schedule.oneCycle()).withBatch(batch).withSeed(seed)
-                .restoreBest(false);
+                .withPrecision(precision.chosen).restoreBest(false);
         int size = m.card().inputSize();
         FineTuning tuning = new FineTuning(m.network(), plan, split,
                 Transforms.trainSmall(size, PADDING, Normalize.IMAGENET), Transforms.of(Normalize.IMAGENET))
@@ -111,7 +121,7 @@ final class Pretrain implements Callable<Integer> {
         if (saved != null) {
             if (!FineTunePlan.fromJson(saved.plan()).equals(plan)) {
                 throw new GraftException(saved.file() + " was saved with another recipe: give the same --epochs, --batch,"
-                        + " --lr and --seed as before");
+                        + " --lr, --precision and --seed as before");
             }
             tuning.resume(saved);
         }

@@ -1,5 +1,6 @@
 package dev.graft.cli;
 
+import dev.graft.nn.Precision;
 import dev.graft.nn.optim.AdamW;
 import dev.graft.nn.optim.Schedule;
 import dev.graft.nn.transfer.FineTunePlan;
@@ -15,13 +16,14 @@ import java.util.List;
  * @param patience       0 to run all epochs
  */
 record Recipe(Strategy strategy, List<String> freeze, Integer epochs, Integer batch, Double lr, long seed, Boolean augment,
-              double labelSmoothing, int patience) {
+              double labelSmoothing, int patience, Precision precision) {
     private static final int BATCH = 32;
 
     FineTunePlan plan(StagedNetwork net) {
         FineTunePlan p = FineTunePlan.of(strategy, net, epochs == null ? epochs(strategy) : epochs)
                 .withBatch(batch == null ? BATCH : batch).withSeed(seed).withLabelSmoothing(labelSmoothing)
-                .withRule(new AdamW(lr == null ? rate(strategy) : lr)).withSchedule(Schedule.cosine());
+                .withRule(new AdamW(lr == null ? rate(strategy) : lr)).withSchedule(Schedule.cosine())
+                .withPrecision(precision);
         if (!freeze.isEmpty()) {
             p = p.freeze(freeze.toArray(new String[0]));
         }

@@ -3,12 +3,14 @@ package dev.graft.cli;
 import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.Verification;
 import dev.graft.pretrained.ZooModel;
+import dev.graft.tensor.Device;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -33,11 +35,15 @@ final class Verify implements Callable<Integer> {
     @Option(names = "--model-option", paramLabel = "KEY=VALUE", description = "For example padding=same. Repeatable.")
     private final Map<String, String> options = new LinkedHashMap<>();
 
+    @Mixin
+    private Devices devices;
+
     @Override
     public Integer call() {
-        ZooModel m = ModelZoo.find(model).options(options);
-        Verification v = weights == null ? m.verify() : m.verify(weights);
         PrintWriter out = spec.commandLine().getOut();
+        Device device = devices.choose(out);
+        ZooModel m = ModelZoo.find(model).options(options);
+        Verification v = weights == null ? m.verify(device) : m.verify(weights, device);
         out.println(v);
         out.flush();
         return v.passed() ? 0 : 1;

@@ -1,8 +1,10 @@
 package dev.graft.nn;
 
+import dev.graft.autograd.Tape;
 import dev.graft.tensor.Autocast;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
+import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Tensor;
 import java.util.function.UnaryOperator;
 
@@ -32,15 +34,19 @@ public final class Inference implements UnaryOperator<Tensor>, AutoCloseable {
     /** The output for {@code x}, which may lie on another device: on the network's, float32 if x is, in the open scope. */
     @Override
     public Tensor apply(Tensor x) {
-        Context inference = Context.inference();
-        return inference.withNumerics(precision.numerics(inference.numerics())).call(() -> {
-            Tensor in = x.to(model.device());
-            if (autocast == null) {
-                return forward.apply(in);
-            }
-            Tensor y = autocast.call(() -> forward.apply(in));
-            return y.dtype() == precision.low() ? y.cast(DType.F32) : y;
+        return Tape.noGrad(() -> {
+            Context c = Context.current();
+            return c.withTraining(false).withRandom(RandomStream.of(0, 0)).withPath("")
+                    .withNumerics(precision.numerics(c.numerics())).call(() -> run(x.to(model.device())));
         });
+    }
+
+    private Tensor run(Tensor x) {
+        if (autocast == null) {
+            return forward.apply(x);
+        }
+        Tensor y = autocast.call(() -> forward.apply(x));
+        return y.dtype() == precision.low() ? y.cast(DType.F32) : y;
     }
 
     /** Frees what was kept for later calls; the network stays. */

@@ -17,13 +17,17 @@ public final class Linear extends Module {
     }
 
     public Linear(int in, int out, boolean bias) {
+        this(in, out, bias, Init.fanInUniform(in));
+    }
+
+    Linear(int in, int out, boolean bias, Init biasInit) {
         if (in < 1 || out < 1) {
             throw new GraftException("linear: " + in + " to " + out + " features: both must be positive");
         }
         this.in = in;
         this.out = out;
         weight = parameter("weight", Parameter.Kind.LINEAR_WEIGHT, Init.kaimingUniform(), out, in);
-        this.bias = bias ? parameter("bias", Parameter.Kind.BIAS, Init.fanInUniform(in), out) : null;
+        this.bias = bias ? parameter("bias", Parameter.Kind.BIAS, biasInit, out) : null;
     }
 
     public int inFeatures() {

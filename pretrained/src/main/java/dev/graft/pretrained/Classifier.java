@@ -1,13 +1,12 @@
 package dev.graft.pretrained;
 
+import dev.graft.nn.Inference;
+import dev.graft.nn.Precision;
 import dev.graft.nn.data.image.ImageDecoder;
 import dev.graft.nn.data.image.RgbImage;
 import dev.graft.nn.data.image.Transforms;
-import dev.graft.tensor.Context;
-import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,25 +29,32 @@ public final class Classifier implements AutoCloseable {
 
     private final PretrainedModel model;
     private final Transforms transforms;
+    private final Inference inference;
 
-    private Classifier(PretrainedModel model) {
+    private Classifier(PretrainedModel model, Precision precision) {
         this.model = model;
         this.transforms = model.preprocessing().evaluation();
+        this.inference = new Inference(model.network(), model.network()::call, precision);
     }
 
-    /** Predicts with {@code model}, which {@link #close} closes. */
+    /** Predicts with {@code model} on its network's device, in float32; {@link #close} closes it. */
     public static Classifier of(PretrainedModel model) {
-        return new Classifier(model);
+        return of(model, Precision.FLOAT32);
+    }
+
+    /** As {@link #of(PretrainedModel)} in another precision. */
+    public static Classifier of(PretrainedModel model, Precision precision) {
+        return new Classifier(model, precision);
     }
 
     /** Reads a file that Graft wrote, or {@code model.safetensors} in a folder: what a fine-tuning run leaves. */
     public static Classifier open(Path runOrFile) {
-        return new Classifier(ModelZoo.open(runOrFile));
+        return of(ModelZoo.open(runOrFile));
     }
 
     /** Reads weights of {@code model}, its head included. */
     public static Classifier open(ZooModel model, Path weights) {
-        return new Classifier(model.load(weights, LoadOptions.STRICT));
+        return of(model.load(weights, LoadOptions.STRICT));
     }
 
     public PretrainedModel model() {
@@ -92,17 +98,9 @@ public final class Classifier implements AutoCloseable {
     }
 
     private float[] run(RgbImage[] images) {
-        return Context.inference().call(() -> {
-            try (Scope scope = Scope.open("predict")) {
-                Tensor x = transforms.toTensor(images);
-                Device device = device();
-                return model.network().call(device.equals(x.device()) ? x : x.to(device)).toFloats();
-            }
-        });
-    }
-
-    private Device device() {
-        return model.network().parameters().values().iterator().next().value().device();
+        try (Scope scope = Scope.open("predict")) {
+            return inference.apply(transforms.toTensor(images)).toFloats();
+        }
     }
 
     private static double[] softmax(float[] row) {
@@ -130,6 +128,7 @@ public final class Classifier implements AutoCloseable {
     /** Frees the network. */
     @Override
     public void close() {
+        inference.close();
         model.close();
     }
 }

@@ -3,6 +3,7 @@ package dev.graft.pretrained;
 import dev.graft.nn.transfer.StagedNetwork;
 import dev.graft.pretrained.format.LoadReport;
 import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import java.nio.file.Path;
 import java.util.List;
@@ -65,6 +66,12 @@ public record PretrainedModel(ModelCard card, StagedNetwork network, Map<String,
 
     public PretrainedModel withPreprocessing(Preprocessing p) {
         return new PretrainedModel(card, network, options, classes, p, report, notes);
+    }
+
+    /** Moves the network to {@code device}, where it then trains and predicts. */
+    public PretrainedModel to(Device device) {
+        network.to(device);
+        return this;
     }
 
     public ModelDescription description() {

@@ -71,9 +71,8 @@ record Recording(String model, Map<String, String> options, String sha256, int s
     /** What {@code network} makes of the input on its own device. */
     static double[] run(StagedNetwork network, int size, Output output) {
         return run(() -> {
-            Device device = network.parameters().values().iterator().next().value().device();
             Tensor x = Tensor.of(input(size), 1, size, size, 3);
-            return output(network, x.device().equals(device) ? x : x.to(device), output);
+            return output(network, x.to(network.device()), output);
         });
     }
 
@@ -95,7 +94,13 @@ record Recording(String model, Map<String, String> options, String sha256, int s
 
     /** The same on the reference backend, with the network's own float32 rounding between ops. */
     static double[] runReference(StagedNetwork network, int size, Output output) {
-        return Context.current().withCpu(new ReferenceBackend()).call(() -> run(network, size, output));
+        Device device = network.device();
+        network.to(Device.CPU);
+        try {
+            return Context.current().withCpu(new ReferenceBackend()).call(() -> run(network, size, output));
+        } finally {
+            network.to(device);
+        }
     }
 
     /**

@@ -65,7 +65,7 @@ public record Verification(String model, Map<String, String> options, String wei
     }
 
     private static String backend(StagedNetwork network) {
-        return Backends.of(network.parameters().values().iterator().next().value().device()).name();
+        return Backends.of(network.device()).name();
     }
 
     /** Whether all outputs are finite and none is further off than allowed. */

@@ -4,6 +4,7 @@ import dev.graft.nn.NearestNames;
 import dev.graft.nn.transfer.StagedNetwork;
 import dev.graft.pretrained.format.LoadReport;
 import dev.graft.pretrained.format.WeightFile;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -163,18 +164,29 @@ public final class ZooModel {
         }
     }
 
-    /** Compares what {@code weights} give here with what they should give. */
+    /** Compares what {@code weights} give here, on the CPU, with what they should give. */
     public Verification verify(Path weights) {
-        return verify(weights, weights.getFileName().toString());
+        return verify(weights, Device.CPU);
+    }
+
+    /** As {@link #verify(Path)} on {@code device}. */
+    public Verification verify(Path weights, Device device) {
+        return verify(weights, weights.getFileName().toString(), device);
     }
 
     /** As {@link #verify(Path)} with the weights that come with Graft. */
     public Verification verify() {
-        return withBundled(copy -> verify(copy, bundled));
+        return verify(Device.CPU);
     }
 
-    private Verification verify(Path weights, String name) {
+    /** As {@link #verify(Path, Device)} with the weights that come with Graft. */
+    public Verification verify(Device device) {
+        return withBundled(copy -> verify(copy, bundled, device));
+    }
+
+    private Verification verify(Path weights, String name, Device device) {
         try (PretrainedModel model = load(weights)) {
+            model.network().to(device);
             return Verification.of(model, name, KnownWeights.sha256(weights));
         }
     }

@@ -69,6 +69,10 @@ public record Context(boolean training, RandomStream random, List<Interceptor> i
         return new Context(training, random, List.copyOf(l), path, numerics, cpu);
     }
 
+    public Context withoutInterceptors() {
+        return new Context(training, random, List.of(), path, numerics, cpu);
+    }
+
     public Context without(Class<? extends Interceptor> kind) {
         return new Context(training, random, interceptors.stream().filter(i -> !kind.isInstance(i)).toList(), path, numerics,
                 cpu);

@@ -142,7 +142,7 @@ public final class Dispatcher {
     /** Changes {@code target} in place; see {@link Update}. */
     public static void update(Update update, Tensor target, Tensor... in) {
         check(update, target, in);
-        Backends.of(target.device()).update(update, target, in);
+        changing(update.name(), target.device(), () -> Backends.of(target.device()).update(update, target, in));
         written(update, target, in);
     }
 
@@ -172,8 +172,17 @@ public final class Dispatcher {
                         + ": one float32 value on " + device + " is needed");
             }
         }
-        Backends.of(device).updateAll(changes, scale);
+        changing("updates", device, () -> Backends.of(device).updateAll(changes, scale));
         changes.forEach(c -> written(c.update(), c.target(), c.in()));
+    }
+
+    private static void changing(String name, Device device, Runnable change) {
+        Runnable r = change;
+        for (Interceptor i : Context.current().interceptors().reversed()) {
+            Runnable inner = r;
+            r = () -> i.update(name, device, inner);
+        }
+        r.run();
     }
 
     private static void check(Update update, Tensor target, Tensor[] in) {

@@ -12,7 +12,19 @@ public interface Interceptor {
         return false;
     }
 
-    /** Whether a step that this interceptor sees may be recorded and replayed without it; one that measures or looks at values says no. */
+    /**
+     * Runs {@code change}, which changes tensors on {@code device} in place.
+     *
+     * @param name of the update; of several of one call, {@code updates}
+     */
+    default void update(String name, Device device, Runnable change) {
+        change.run();
+    }
+
+    /**
+     * Whether a step that this interceptor sees may be recorded and replayed without it; one that measures or looks at values
+     * says no.
+     */
     default boolean allowsCapture() {
         return false;
     }

@@ -32,7 +32,7 @@ public record Examination(int[][] counts, List<Prediction> predictions) {
             for (Batch b : epoch) {
                 try (b; Scope scope = Scope.open("examination")) {
                     Tensor x = b.images();
-                    float[] all = Context.inference().call(() -> net.call(x).softmax()).toFloats();
+                    float[] all = Context.inference().call(() -> net.call(x.to(net.device())).softmax()).toFloats();
                     for (int i = 0; i < b.size(); i++) {
                         int sample = b.indices()[i];
                         Prediction p = new Prediction(sample, data.label(sample),

@@ -1,0 +1,88 @@
+package dev.graft.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.tensor.op.Update;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The interceptors that look on: the profiler and the NaN guard. */
+class WatchingTest {
+    @TempDir
+    Path dir;
+
+    private static Context in(String path, Interceptor i) {
+        return Context.current().with(i).withPath(path);
+    }
+
+    @Test
+    void theProfilerCountsOpsAndModules() {
+        Profiler p = new Profiler();
+        Tensor x = Tensor.uniform(-1, 1, 200, 200);
+        for (int i = 0; i < 3; i++) {
+            in("body", p).run(() -> x.matmul(x).relu());
+        }
+        in("head", p).run(() -> Dispatcher.update(new Update.Axpby(0.5, 0), x, x));
+        in("head", p).run(() -> x.reshape(40000));
+        assertThat(p.byOp().rows()).extracting(Profiler.Times.Row::name).containsExactlyInAnyOrder("matmul", "relu", "axpby");
+        assertThat(p.byOp().rows()).filteredOn(r -> r.name().equals("matmul")).singleElement()
+                .satisfies(r -> assertThat(r.calls()).isEqualTo(3));
+        assertThat(p.byModule().rows()).extracting(Profiler.Times.Row::name).containsExactlyInAnyOrder("body", "head");
+        assertThat(p.byModule().micros()).isPositive().isCloseTo(p.byOp().micros(), org.assertj.core.data.Percentage.withPercentage(0.1));
+        assertThat(p.byOp().rows().stream().mapToDouble(Profiler.Times.Row::share).sum())
+                .isCloseTo(1, org.assertj.core.api.Assertions.within(1e-9));
+    }
+
+    @Test
+    void theTableIsSortedAndSumsUpTheRest() {
+        Profiler.Times t = new Profiler.Times("op", java.util.List.of(new Profiler.Times.Row("conv2d", 10, 9000, 0.9),
+                new Profiler.Times.Row("relu", 4, 600, 0.06), new Profiler.Times.Row("add", 2, 400, 0.04)));
+        assertThat(t.table(1).lines()).hasSize(3);
+        assertThat(t.table(1).lines().toList().get(1)).matches("conv2d +10 +9\\.0 +900\\.0 +90\\.0 %");
+        assertThat(t.table(1).lines().toList().get(2)).matches("2 more +6 +1\\.0 +10\\.0 %");
+        assertThat(t.table(3).lines()).hasSize(4);
+    }
+
+    @Test
+    void theTraceHasAnEventForEveryOp() throws Exception {
+        Profiler p = new Profiler();
+        Tensor x = Tensor.uniform(-1, 1, 20, 20);
+        for (int i = 0; i < 700; i++) {          // more than are left unmeasured at once
+            in("a\"b", p).run(() -> x.add(1).close());
+        }
+        Path file = dir.resolve("trace.json");
+        p.writeTrace(file);
+        String json = Files.readString(file);
+        assertThat(json.lines().filter(l -> l.contains("\"ph\": \"X\""))).hasSize(700)
+                .allMatch(l -> l.contains("\"name\": \"add\"") && l.contains("\"module\": \"a\\\"b\"") && l.contains("float32[20, 20]"));
+        double last = -1;
+        for (String l : json.lines().filter(s -> s.contains("\"ph\": \"X\"")).toList()) {
+            double ts = Double.parseDouble(l.replaceAll(".*\"ts\": ([0-9.]+),.*", "$1"));
+            assertThat(ts).isGreaterThanOrEqualTo(last);
+            last = ts;
+        }
+        assertThat(json).startsWith("{").endsWith("]}\n");
+    }
+
+    @Test
+    void theGuardNamesTheOpThatMadeNan() {
+        Tensor x = Tensor.of(new float[] {-1, 2, 3, 0}, 4);
+        assertThatThrownBy(() -> in("block.1", new NanGuard()).run(() -> x.add(1).log())).isInstanceOf(GraftException.class)
+                .hasMessageContaining("log in block.1").hasMessageContaining("float32[4] from 0.000 to 1.386 with 1 infinite")
+                .hasMessageContaining("it was given float32[4] from 0.000 to 4.000");
+    }
+
+    @Test
+    void theGuardLetsPassWhatCameInNotFinite() {
+        Tensor x = Tensor.of(new float[] {Float.NaN, 2, Float.POSITIVE_INFINITY}, 3);
+        assertThatCode(() -> in("", new NanGuard()).run(() -> x.add(1).exp())).doesNotThrowAnyException();
+        assertThatCode(() -> in("", new NanGuard()).run(() -> Tensor.of(new float[] {1, 2}, 2).exp().sum()))
+                .doesNotThrowAnyException();
+        assertThatThrownBy(() -> in("", new NanGuard()).run(() -> Tensor.of(new float[] {100}, 1).exp().exp()))
+                .hasMessageContaining("exp made values");
+    }
+}
