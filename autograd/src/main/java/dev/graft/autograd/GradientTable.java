@@ -196,7 +196,8 @@ final class GradientTable {
                             n.in(1), dy) : null,
                     n.needs(1) ? one(new Conv2d(c.params()), n.in(0), dy) : null);
 
-            case MaxPool2d m -> to(one(new MaxPool2dBackward(n.shape(0).dim(1), n.shape(0).dim(2)), dy, n.out(1)));
+            case MaxPool2d m -> to(one(new MaxPool2dBackward(n.shape(0).dim(1), n.shape(0).dim(2), m.params()), dy,
+                    n.out(1)));
             case MaxPool2dBackward m -> to(one(new MaxPool2dGather(), dy, n.in(1)), null);
             case MaxPool2dGather m -> to(one(new MaxPool2dBackward(n.shape(0).dim(1), n.shape(0).dim(2)), dy, n.in(1)), null);
             case AvgPool2d a -> to(one(new AvgPool2dBackward(a.params(), a.countPadding(), n.shape(0).dim(1),

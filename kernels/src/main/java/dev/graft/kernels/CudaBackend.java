@@ -7,11 +7,14 @@ import dev.graft.kernels.ops.CudaAttention;
 import dev.graft.kernels.ops.CudaConv;
 import dev.graft.kernels.ops.CudaCreate;
 import dev.graft.kernels.ops.CudaElementwise;
+import dev.graft.kernels.ops.CudaIndex;
 import dev.graft.kernels.ops.CudaLayout;
 import dev.graft.kernels.ops.CudaLoss;
 import dev.graft.kernels.ops.CudaMatMul;
 import dev.graft.kernels.ops.CudaNorm;
+import dev.graft.kernels.ops.CudaPool;
 import dev.graft.kernels.ops.CudaReduce;
+import dev.graft.kernels.ops.CudaResize;
 import dev.graft.kernels.ops.CudaUpdate;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
@@ -66,6 +69,9 @@ public final class CudaBackend implements Backend {
     private final CudaLayout layouts;
     private final CudaCreate creations;
     private final CudaNorm norms;
+    private final CudaIndex index;
+    private final CudaPool pools;
+    private final CudaResize sizes;
 
     CudaBackend(CudaDevice device) {
         this.device = device;
@@ -79,6 +85,9 @@ public final class CudaBackend implements Backend {
         layouts = new CudaLayout(device);
         creations = new CudaCreate(device);
         norms = new CudaNorm(device);
+        index = new CudaIndex(device);
+        pools = new CudaPool(device, reductions, index);
+        sizes = new CudaResize(device);
     }
 
     @Override
@@ -139,14 +148,14 @@ public final class CudaBackend implements Backend {
             case ElementwiseOp e -> elementwise.run(e, in, out);
             case ReduceOp r -> reductions.run(r, in, out);
             case LayoutOp l -> layouts.run(l, in, out);
-            case IndexOp i -> false;
+            case IndexOp i -> index.run(i, in, out);
             case MatMul m -> products.run(m, in, out);
             case ConvOp c -> convolutions.run(c, in, out);
-            case PoolOp p -> false;
+            case PoolOp p -> pools.run(p, in, out);
             case NormOp n -> norms.run(n, in, out);
             case LossOp l -> losses.run(l, in, out);
             case AttentionOp a -> attention.run(a, in, out);
-            case ResizeOp r -> false;
+            case ResizeOp r -> sizes.run(r, in, out);
             case CreateOp c -> creations.run(c, in, out);
         };
     }

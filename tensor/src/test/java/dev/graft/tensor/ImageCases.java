@@ -73,11 +73,27 @@ final class ImageCases {
         Input index = of(DType.I32, whole(0, h * w - 1), y);
         add(all, large, Case.of(new PoolOp.MaxPool2d(p), 0, floats(distinct(), x)));
         add(all, large, Case.of(new PoolOp.MaxPool2dBackward(h, w), 1e-6, floats(X, y), index));
+        add(all, large, Case.of(new PoolOp.MaxPool2dBackward(h, w, p), 1e-6, floats(X, y),
+                of(DType.I32, winners(p, h, w, y), y)));
         add(all, large, Case.of(new PoolOp.MaxPool2dGather(), 0, floats(X, x), index));
         for (boolean padding : new boolean[] {false, true}) {
             add(all, large, Case.of(new PoolOp.AvgPool2d(p, padding), 2e-6, floats(X, x)));
             add(all, large, Case.of(new PoolOp.AvgPool2dBackward(p, padding, h, w), 2e-6, floats(X, y)));
         }
+    }
+
+    /** Places row·w + column of one element of each window. */
+    private static Values winners(PoolParams p, int h, int w, int[] y) {
+        return (r, n, earlier) -> {
+            double[] v = new double[n];
+            for (int i = 0; i < n; i++) {
+                int top = i / y[3] / y[2] % y[1] * p.strideH() - p.padTop();
+                int left = i / y[3] % y[2] * p.strideW() - p.padLeft();
+                int row = r.nextInt(Math.max(0, top), Math.min(h, top + p.kernelH()));
+                v[i] = row * w + r.nextInt(Math.max(0, left), Math.min(w, left + p.kernelW()));
+            }
+            return v;
+        };
     }
 
     private static void adaptive(List<Case> all, int[] outAndIn, int n, int c) {

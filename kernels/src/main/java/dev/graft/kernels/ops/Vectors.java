@@ -6,7 +6,9 @@ import dev.graft.tensor.Tensor;
 
 /** How types are called in kernels, and how many elements a thread can access at once. */
 final class Vectors {
+    static final int THREADS = 256;
     private static final int WIDEST = 16;
+    private static final int MOST_BLOCKS = 1 << 20;
 
     private Vectors() {}
 
@@ -45,6 +47,22 @@ final class Vectors {
             n /= 2;
         }
         return n;
+    }
+
+    /** As {@link #width}, but one element where 16 bytes do not fit: fewer kernels to compile where that is rare. */
+    static int wholeOrOne(DType t, long count, Tensor... tensors) {
+        int n = width(t, count, tensors);
+        return n == WIDEST / t.bytes() ? n : 1;
+    }
+
+    /** Blocks of {@link #THREADS} threads for this many items; the kernels take more than one each where that is not enough. */
+    static long blocks(long items) {
+        return Math.clamp(Tiles.ceil(items, THREADS), 1, MOST_BLOCKS);
+    }
+
+    /** The type that a kernel counts up to {@code n} in: 32 bits where that is enough, since divisions are much faster. */
+    static String counter(long n) {
+        return n < 1L << 31 ? "u32" : "i64";
     }
 
     private static boolean aligned(int n, Tensor[] tensors) {

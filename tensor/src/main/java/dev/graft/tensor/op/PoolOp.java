@@ -25,8 +25,16 @@ public sealed interface PoolOp extends PrimitiveOp {
         }
     }
 
-    /** Adds dy at the winners' places of a zero image. Inputs: dy [N, Ho, Wo, C], indices; output [N, inH, inW, C]. */
-    record MaxPool2dBackward(int inH, int inW) implements PoolOp {
+    /**
+     * Adds dy at the winners' places of a zero image. Inputs: dy [N, Ho, Wo, C], indices; output [N, inH, inW, C].
+     *
+     * @param params the windows in which the winners lie, so that a backend need only look there; null for any places
+     */
+    record MaxPool2dBackward(int inH, int inW, PoolParams params) implements PoolOp {
+        public MaxPool2dBackward(int inH, int inW) {
+            this(inH, inW, null);
+        }
+
         @Override
         public String name() {
             return "max_pool2d_backward";
@@ -36,6 +44,8 @@ public sealed interface PoolOp extends PrimitiveOp {
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.arity(in, 2);
             winners(in[0], in[1]);
+            Check.that(params == null || in[0].dim(1) == params.outH(inH) && in[0].dim(2) == params.outW(inW),
+                    () -> "gradient " + in[0].shape() + " does not fit an image of " + inH + "x" + inW);
             return Check.out(in[0].dtype(), in[0].shape().with(1, inH).with(2, inW));
         }
     }
