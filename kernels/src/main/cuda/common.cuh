@@ -1,5 +1,5 @@
-// What every kernel file begins with. It includes nothing: NVRTC has no headers; the emulated device (GRAFT_EMULATOR) has put
-// its own definitions of the CUDA language in front. Functions here are __device__; a struct has no member functions, so
+// What every kernel file begins with. It includes nothing: NVRTC has no headers; the emulated device (GRAFT_EMULATOR) has
+// put its own definitions of the CUDA language in front. Functions here are __device__; a struct has no member functions, so
 // that the same text is plain C++.
 
 typedef signed char i8;
@@ -26,7 +26,8 @@ struct bool8 { u8 bits; };
 
 /** for every i below n, over the whole one-dimensional grid. */
 #define GRID_STRIDE(i, n) \
-    for (i64 i = (i64) blockIdx.x * blockDim.x + threadIdx.x, i##_step = (i64) gridDim.x * blockDim.x; i < (n); i += i##_step)
+    for (i64 i = (i64) blockIdx.x * blockDim.x + threadIdx.x, i##_step = (i64) gridDim.x * blockDim.x; i < (n); \
+            i += i##_step)
 
 #define FULL_WARP 0xffffffffu
 
@@ -235,7 +236,8 @@ template <class T, int N> __device__ __forceinline__ void unpack(Vec<T, N> x, ac
 template <int N> __device__ __forceinline__ void unpack(Vec<bf16, N> x, float *out) {
 #pragma unroll
     for (int k = 0; k < N; k++) {
-        out[k] = N == 1 ? to_acc(x.v[0]) : __int_as_float((int) (k & 1 ? x.pairs[k / 2] & 0xffff0000u : x.pairs[k / 2] << 16));
+        const u32 pair = x.pairs[k / 2];
+        out[k] = N == 1 ? to_acc(x.v[0]) : __int_as_float((int) (k & 1 ? pair & 0xffff0000u : pair << 16));
     }
 }
 template <class T, int N> __device__ __forceinline__ Vec<T, N> pack(const acc_t<T> *x) {
@@ -393,7 +395,7 @@ __device__ __forceinline__ u32 philox_word(uint4 w, int lane) {
     return lane == 0 ? w.x : lane == 1 ? w.y : lane == 2 ? w.z : w.w;
 }
 /**
- * Whether an element is kept: u < p for the element's uniform number u. {@code threshold} is ceil(p * 2^24), made on the host
- * in double precision, so that every device decides alike.
+ * Whether an element is kept: u < p for the element's uniform number u. {@code threshold} is ceil(p * 2^24), made on the
+ * host in double precision, so that every device decides alike.
  */
 __device__ __forceinline__ bool philox_below(u32 word, u32 threshold) { return word >> 8 < threshold; }

@@ -1,7 +1,10 @@
-// Tensors from nothing. ELEMENT is the element type; arithmetic is double and never contracted, so that the bits are the CPU's.
+// Tensors from nothing. ELEMENT is the element type; arithmetic is double and never contracted, so that the bits are those
+// of the CPU.
 
 #ifdef __CUDACC__
-__device__ __forceinline__ double at_step(double start, double step, double i) { return __dadd_rn(start, __dmul_rn(step, i)); }
+__device__ __forceinline__ double at_step(double start, double step, double i) {
+    return __dadd_rn(start, __dmul_rn(step, i));
+}
 #else
 __device__ __forceinline__ double at_step(double start, double step, double i) {
     volatile double product = step * i;
@@ -38,9 +41,9 @@ __device__ __forceinline__ void store_four(T *y, i64 block, i64 n, const T *v) {
     }
 }
 
-/** a + (b - a) u for u from 0 to below 1 in steps of 2^-24; what rounds to {@code bound} becomes the number {@code below} it. */
-extern "C" __global__ void uniform(T *y, u64 seed, u64 stream, const u64 *shift, double a, double range, double bound, T below,
-        i64 n) {
+/** a + (b - a) u for u from 0 to below 1 in steps of 2^-24; what rounds to {@code bound} becomes the number below it. */
+extern "C" __global__ void uniform(T *y, u64 seed, u64 stream, const u64 *shift, double a, double range, double bound,
+        T below, i64 n) {
     const u64 shifted = stream + *shift;
     GRID_STRIDE(block, (n + 3) >> 2) {
         uint4 w = philox(seed, shifted, (u64) block);

@@ -1,5 +1,5 @@
-// Moves of elements that nobody looks into: ELEMENT is an integer type of the element's size, or of several neighbours' size where
-// whole runs of elements move together (up to uint4, 16 bytes).
+// Moves of elements that nobody looks into: ELEMENT is an integer type of the element's size, or of several neighbours' size
+// where whole runs of elements move together (up to uint4, 16 bytes).
 
 typedef ELEMENT E;
 
@@ -85,14 +85,14 @@ extern "C" __global__ void pad(E *__restrict__ y, const E *__restrict__ x, E val
 
 #ifdef NARROW
 /**
- * A permutation that moves the input's innermost axis (J elements, inStep 1 in x, outStep in y) away from the innermost place,
- * which another axis takes (C elements, inStepC in x): tiles go through shared memory, so that both sides are walked along
- * their own innermost axis. The other axes are a batch. 32 x 8 threads; a tile has TILE x TILE elements.
+ * A permutation that moves the input's innermost axis (J elements, step 1 in x, outStepJ in y) away from the innermost
+ * place, which another axis takes (C elements, inStepC in x): tiles go through shared memory, so that both sides are walked
+ * along their own innermost axis. The other axes are a batch. 32 x 8 threads; a tile has TILE x TILE elements.
  */
 #define TILE (sizeof(E) <= 2 ? 64 : 32)
-extern "C" __global__ void __launch_bounds__(256) transpose(E *__restrict__ y, const E *__restrict__ x, i64 J, i64 outStepJ, i64 C,
-        i64 inStepC, i64 tiles, i64 batches, i32 rank, const __grid_constant__ Axes axes, const __grid_constant__ Steps in,
-        const __grid_constant__ Steps out) {
+extern "C" __global__ void __launch_bounds__(256) transpose(E *__restrict__ y, const E *__restrict__ x, i64 J,
+        i64 outStepJ, i64 C, i64 inStepC, i64 tiles, i64 batches, i32 rank, const __grid_constant__ Axes axes,
+        const __grid_constant__ Steps in, const __grid_constant__ Steps out) {
     const int pitch = TILE + (sizeof(E) < 4 ? 4 / sizeof(E) : 1);        // an odd number of banks
     __shared__ E tile[TILE * pitch];
     const i64 across = (C + TILE - 1) / TILE;

@@ -312,6 +312,11 @@ public final class CudaBackend implements Backend {
 
     // ------------------------------------------------------------------ order and time
 
+    /** Launches elementwise ops that were put off to become one kernel; whatever else the device does comes after them. */
+    public void flush() {
+        device.locked(device::flush);
+    }
+
     @Override
     public void synchronize() {
         device.locked(device::synchronize);

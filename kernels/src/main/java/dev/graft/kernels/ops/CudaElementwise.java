@@ -26,12 +26,11 @@ import java.util.Set;
  * {@link ElementLaunch} binds tensors to it. Every dtype and every way of broadcasting has its kernel; 16-bit floats are
  * computed in float32, integers in 64 bits.
  *
- * <p>Ops are not launched one by one but put off as an {@link ElementChain} while they continue it, and launched as one kernel
- * before anything else happens on the device; {@code graft.cuda.fuse=false} launches each at once.
+ * <p>Ops are not launched one by one but put off as an {@link ElementChain} while they continue it, and launched as one
+ * kernel before anything else happens on the device; {@code graft.cuda.fuse=false} launches each at once. What nobody holds
+ * any more by then is not computed at all: a benchmark has to keep its results open until it synchronizes.
  */
 public final class CudaElementwise implements Pending {
-    /** Threads of a block at most; kernels are compiled for it. */
-    static final int THREADS = 256;
 
     /** Whether all functions of a kind and type are compiled together: for compilers that start slowly. */
     private static final boolean FAMILIES = Boolean.getBoolean("graft.cuda.families");

@@ -5,8 +5,8 @@ import dev.graft.tensor.op.UnaryFn;
 
 /**
  * The elementwise functions in CUDA C++: expressions of {@code x} (and {@code y}, or the parameter {@code a}) in the type
- * {@code A} that is computed in (float, double or i64). {@code m_...} are the functions of elementwise.cuh. The switches have
- * no default, so that the compiler names what a new function lacks here.
+ * {@code A} that is computed in (float, double or i64). {@code m_...} are the functions of elementwise.cuh. The switches
+ * have no default, so that the compiler names what a new function lacks here.
  */
 final class ElementFormulas {
     private ElementFormulas() {}

@@ -53,7 +53,7 @@ record ElementLaunch(ElementProgram program, List<ElementwiseOp> ops, Shape shap
     private void launch(CudaDevice device, Args args, long n, long groups) {
         int each = groups > 0 ? program.unroll() : 1;
         long items = groups > 0 ? groups : n;
-        int threads = CudaElementwise.THREADS;
+        int threads = Launches.THREADS;
         while (threads > 64 && items < 2L * threads * each * device.multiprocessors()) {
             threads /= 2;
         }

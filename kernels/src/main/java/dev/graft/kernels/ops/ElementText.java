@@ -208,7 +208,7 @@ final class ElementText {
 
     /** Whole groups of elements first, then the rest (all elements where addresses or sizes do not allow groups). */
     private void kernel() {
-        line("extern \"C\" __global__ void __launch_bounds__(" + CudaElementwise.THREADS + ") " + kernel + "("
+        line("extern \"C\" __global__ void __launch_bounds__(" + Launches.THREADS + ") " + kernel + "("
                 + String.join(", ", parameters()) + ") {");
         line("    const int N = " + program.width() + ", U = " + program.unroll() + ";");
         for (int j : dropouts) {
@@ -360,8 +360,8 @@ final class ElementText {
     }
 
     private static String unary(String name, String formula, UnaryFn fn) {
-        return "template <class A> __device__ __forceinline__ A f_" + name + "(A x" + (ElementProgram.parameter(fn) ? ", A a" : "")
-                + ") { return " + formula + "; }\n";
+        return "template <class A> __device__ __forceinline__ A f_" + name + "(A x"
+                + (ElementProgram.parameter(fn) ? ", A a" : "") + ") { return " + formula + "; }\n";
     }
 
     private static String binary(BinaryFn fn) {

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What the catalogue does not say of elementwise ops: every conversion of ugly numbers, integers, many axes, thread orders. */
+/** What the catalogue does not say of elementwise ops: conversions of ugly numbers, integers, many axes, thread orders. */
 class CudaElementwiseTest {
     private static final Device CUDA = Device.cuda();
     private static final double INF = Double.POSITIVE_INFINITY;
@@ -91,7 +91,8 @@ class CudaElementwiseTest {
         assertThatThrownBy(() -> x.pow(-1)).hasMessageContaining("negative power -1");
         assertThat(x.div(Tensor.of(new long[] {2, 2, -2}, 3).to(CUDA)).toLongs()).containsExactly(2, -4, -2);
         Tensor least = Tensor.of(new long[] {Long.MIN_VALUE, 7, 3}, 3).to(CUDA);
-        assertThat(least.div(Tensor.of(new long[] {-1, -1, 2}, 3).to(CUDA)).toLongs()).containsExactly(Long.MIN_VALUE, -7, 1);
+        assertThat(least.div(Tensor.of(new long[] {-1, -1, 2}, 3).to(CUDA)).toLongs())
+                .containsExactly(Long.MIN_VALUE, -7, 1);
     }
 
     @Test
@@ -126,7 +127,8 @@ class CudaElementwiseTest {
         Tensor x = Tensor.from(DType.BF16, all, dev.graft.tensor.Shape.of(all.length));
         double[] v = x.cast(DType.F64).toDoubles();
         Tensor on = x.to(CUDA);
-        for (UnaryFn fn : List.of(UnaryFn.SIGMOID, UnaryFn.GELU, UnaryFn.SILU, UnaryFn.TANH, UnaryFn.SOFTPLUS, UnaryFn.EXP)) {
+        for (UnaryFn fn : List.of(UnaryFn.SIGMOID, UnaryFn.GELU, UnaryFn.SILU, UnaryFn.TANH, UnaryFn.SOFTPLUS,
+                UnaryFn.EXP)) {
             double[] y = on.unary(fn).to(Device.CPU).toDoubles();
             for (int i = 0; i < v.length; i++) {
                 double want = fn.apply(v[i], 0);
