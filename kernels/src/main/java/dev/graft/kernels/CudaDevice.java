@@ -274,6 +274,14 @@ public final class CudaDevice {
         return new Scratch(this, allocator.allocate(bytes, "scratch"));
     }
 
+    /**
+     * As {@link #scratch} with memory that no recorded step shares: its own work would otherwise write over what was copied
+     * here before it began.
+     */
+    public Scratch lasting(long bytes) {
+        return new Scratch(this, allocator.allocateOutside(bytes, "table"));
+    }
+
     DeviceAllocator allocator() {
         return allocator;
     }

@@ -275,6 +275,23 @@ class CudaBackendTest {
     }
 
     @Test
+    void aStepsOwnWorkDoesNotWriteOverItsTables() {
+        Tensor w = cuda(0, 0, 0, 0);
+        Tensor x = cuda(1, 2, 3, 4);
+        Runnable step = () -> {
+            for (int i = 0; i < 5; i++) {
+                x.add(i).close();                   // its memory is free again when the table is made
+            }
+            update(w, x, 1);
+        };
+        inScope(step);
+        StepGraph graph = backend.capture(step);
+        graph.replay(RandomStream.of(0, 1), () -> update(w, x, 2));
+        assertThat(w.toFloats()).containsExactly(-4, -8, -12, -16);
+        graph.close();
+    }
+
+    @Test
     void anUpdateWithoutARateIsRepeatedByReplays() {
         Tensor mean = cuda(8, 8);
         Tensor x = cuda(0, 4);

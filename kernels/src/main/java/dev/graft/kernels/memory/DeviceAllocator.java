@@ -66,6 +66,11 @@ public final class DeviceAllocator {
         return allocate(current == common ? uploads : current, bytes, label);
     }
 
+    /** Memory that a step being recorded does not use again for anything else: what is copied to it stays. */
+    public Block allocateOutside(long bytes, String label) {
+        return allocate(common, bytes, label);
+    }
+
     private Block allocate(Pool pool, long bytes, String label) {
         if (bytes == 0) {
             return null;

@@ -45,7 +45,7 @@ final class UpdateTable implements Tables.Table {
         image = ByteBuffer.allocate(Math.toIntExact((long) ENTRY * changes.size() + 8L * chunks)).order(ByteOrder.nativeOrder());
         targets = new long[changes.size()];
         fill();
-        memory = device.scratch(image.capacity());
+        memory = device.lasting(image.capacity());
     }
 
     private void fill() {
