@@ -11,6 +11,7 @@ bool initialised;
 int retained;
 char context;                           // the address is the primary context's handle
 __thread void *current;                 // context of this thread
+thread_local std::vector<void *> below;   // contexts under it
 __thread int captureMode;               // of cuThreadExchangeStreamCaptureMode
 
 std::unique_lock<std::recursive_mutex> locked() { return std::unique_lock(device().lock); }
@@ -177,8 +178,19 @@ int cuDevicePrimaryCtxGetState(int, unsigned *flags, int *on) { *flags = 0; *on 
 int cuDevicePrimaryCtxSetFlags_v2(int, unsigned) { return 0; }
 int cuCtxSetCurrent(P c) { if (!initialised) return 3; if (c && c != &context) return 201; current = c; return 0; }
 int cuCtxGetCurrent(P *c) { if (!initialised) return 3; *c = current; return 0; }
-int cuCtxPushCurrent_v2(P c) { return cuCtxSetCurrent(c); }
-int cuCtxPopCurrent_v2(P *c) { if (c) *c = current; current = nullptr; return 0; }
+int cuCtxPushCurrent_v2(P c) {
+    P before = current;
+    int status = cuCtxSetCurrent(c);
+    if (!status) below.push_back(before);
+    return status;
+}
+int cuCtxPopCurrent_v2(P *c) {
+    if (!current) return 201;
+    if (c) *c = current;
+    current = below.empty() ? nullptr : below.back();
+    if (!below.empty()) below.pop_back();
+    return 0;
+}
 int cuCtxGetDevice(int *d) { if (!current) return 201; *d = 0; return 0; }
 int cuCtxGetApiVersion(P, unsigned *v) { *v = 3020; return 0; }
 int cuCtxGetStreamPriorityRange(int *least, int *greatest) { *least = 0; *greatest = -5; return 0; }
