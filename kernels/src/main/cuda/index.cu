@@ -55,6 +55,26 @@ __device__ __forceinline__ void add_at(float *p, float x) { atomicAdd(p, x); }
 __device__ __forceinline__ void add_at(double *p, double x) { atomicAdd(p, x); }
 __device__ __forceinline__ void add_at(i64 *p, i64 x) { atomicAdd(reinterpret_cast<u64 *>(p), (u64) x); }
 
+/** N neighbours, the first aligned to all of them or to 16 bytes. */
+template <int N, class S> __device__ __forceinline__ void add_neighbours(S *p, const S *x) {
+#pragma unroll
+    for (int k = 0; k < N; k++) add_at(p + k, x[k]);
+}
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+template <int N> __device__ __forceinline__ void add_neighbours(float *p, const float *x) {
+    if constexpr (N % 4 == 0) {
+#pragma unroll
+        for (int k = 0; k < N; k += 4) {
+            asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" :: "l"(__cvta_generic_to_global(p + k)), "f"(x[k]),
+                         "f"(x[k + 1]), "f"(x[k + 2]), "f"(x[k + 3]) : "memory");
+        }
+    } else {
+#pragma unroll
+        for (int k = 0; k < N; k++) add_at(p + k, x[k]);
+    }
+}
+#endif
+
 /** sum[index[r]] += dy[r] for every row; sums of floats have no fixed order. */
 extern "C" __global__ void __launch_bounds__(256) add_rows(const T *dy, const I *index, A *sum, i64 n, i64 vectors, i64 rows,
                                                            i32 *flag, i32 error) {
@@ -64,17 +84,7 @@ extern "C" __global__ void __launch_bounds__(256) add_rows(const T *dy, const I 
         if (inside(at, rows, flag, error)) {
             A x[V];
             load_packed<V>(dy, i, x);
-            A *to = sum + (at * vectors + (i - r * vectors)) * V;
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-            if constexpr (V == 4 && sizeof(T) == 4 && is_float_type<T>::value) {
-                asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};"
-                             :: "l"(__cvta_generic_to_global(to)), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]) : "memory");
-            } else
-#endif
-            {
-#pragma unroll
-                for (int k = 0; k < V; k++) add_at(to + k, x[k]);
-            }
+            add_neighbours<V>(sum + (at * vectors + (i - r * vectors)) * V, x);
         }
     }
 }
