@@ -56,6 +56,7 @@ struct Allocation {
 
 class Memory {
 public:
+    static constexpr size_t SPACE = 1ull << 38;     // of addresses
     static constexpr unsigned char CANARY = 0xff;
     static constexpr size_t FILLED = 64 << 20;      // so much of a new allocation holds NaN, the rest is zero
 
@@ -72,6 +73,7 @@ public:
         std::memset(a.first, CANARY, a.data - a.first + std::min(bytes, FILLED));
         if (a.data + bytes != a.end()) std::memset(a.data + bytes, CANARY, a.end() - a.data - bytes);
         live[reinterpret_cast<uintptr_t>(a.data)] = a;
+        version++;
         d.used += bytes;
         d.peak = std::max(d.peak, d.used);
         d.allocatedBytes += bytes;
@@ -89,6 +91,7 @@ public:
         Allocation a = i->second;
         int status = verify(a, "when it was freed");
         live.erase(i);
+        version++;
         device().used -= a.size;
         mmap(a.first, a.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
         freed.push_back(a);
@@ -117,6 +120,8 @@ public:
     }
 
     std::map<uintptr_t, size_t> host;       // page-locked
+    uint64_t version = 0;                   // changes with what is allocated
+    size_t offset(const void *p) const { return static_cast<const unsigned char *>(p) - base; }
 
     int verify(const Allocation &a, const std::string &when) {
         for (const unsigned char *p = a.first; p < a.data; p++)
@@ -153,7 +158,6 @@ public:
     size_t count() const { return live.size(); }
 
 private:
-    static constexpr size_t SPACE = 1ull << 38;
     std::map<uintptr_t, Allocation> live;
     std::deque<Allocation> freed;
     uint64_t last = 0;

@@ -58,6 +58,7 @@ struct Outcome {
     std::string text;
     uintptr_t address = 0;          // of an illegal access
     bool wrote = false;
+    void *pc = nullptr;             // where a checked kernel was
 };
 
 /// One launch. A host function of a library stand-in is a launch of one thread with function instead of kernel.
@@ -71,6 +72,9 @@ struct Launch {
     unsigned char *(*sharedAnchor)() = nullptr; // somewhere in this host thread's copy of the module's static shared memory
     ptrdiff_t sharedOffset = 0;                 // from there to its beginning
     size_t sharedBytes = 0;
+    const unsigned char *image = nullptr;       // the module's memory
+    size_t imageBytes = 0;
+    bool checked = false;                       // compiled with calls for every access, see checks.h
     Order order = Order::FORWARD;
     uint64_t seed = 0;
 
@@ -101,7 +105,7 @@ struct Lane {
     const graft_emu_slot *result;
     std::vector<Copy> copies;
     uint3 tid;
-    unsigned mask, group;
+    unsigned mask, group, bytes;
     int stack, pred;
     State state;
     uint8_t parity;
@@ -109,6 +113,7 @@ struct Lane {
 
 struct Warp {
     unsigned exists, ready, atWarp, atBlock, done;
+    uint16_t epoch;                 // counts __syncwarp
     graft_emu_slot slots[3][32];
 };
 
@@ -161,16 +166,18 @@ public:
         Warp &w = warps[graft_emu_now.linear >> 5];
         if (!(mask >> n & 1)) fail(std::string(where) + ": the calling lane is not in its own mask");
         std::memcpy(w.slots[me.parity][n].bytes, data, bytes);
-        me.state = AT_WARP; me.mask = mask; me.where = where;
+        me.state = AT_WARP; me.mask = mask; me.where = where; me.bytes = bytes;
         w.atWarp |= 1u << n;
         yield(me);
         return me.result;
     }
 
     Lane &current() { return *lane; }
+    bool checking() const { return launch->checked; }
 
-    [[noreturn]] void fail(const std::string &text, int code = LAUNCH_FAILED) {
+    [[noreturn]] void fail(const std::string &text, int code = LAUNCH_FAILED, void *pc = nullptr) {
         fault.code = code;
+        fault.pc = pc;
         fault.text = text + at();
         graft_emu_resume(nullptr, mainSp);
         __builtin_unreachable();
@@ -181,7 +188,8 @@ public:
         auto address = reinterpret_cast<uintptr_t>(info->si_addr);
         auto stack = reinterpret_cast<uintptr_t>(launch->function ? hostStack : stacks + lane->stack * STACK);
         fault.code = ILLEGAL_ADDRESS;
-        fault.address = address;
+        fault.pc = reinterpret_cast<void *>(context->uc_mcontext.gregs[REG_RIP] + 1);
+        fault.address = address | (address == 0);
         fault.wrote = context->uc_mcontext.gregs[REG_ERR] & 2;
         if (signal == SIGFPE) { fault.code = LAUNCH_FAILED; fault.text = "an integer division by zero"; }
         else if (signal == SIGILL || signal == SIGTRAP) { fault.code = LAUNCH_FAILED; fault.text = "a trap"; }
@@ -189,13 +197,14 @@ public:
         else if (address >= stack && address < stack + PAGE) fault.text = "more than 60 KiB of local memory";
         else if (address - reinterpret_cast<uintptr_t>(dynamic + DYNAMIC) < PAGE)
             fault.text = "access " + std::to_string(address - reinterpret_cast<uintptr_t>(dynamic + DYNAMIC)) + " bytes past the end of the dynamic shared memory";
-        if (!fault.text.empty()) fault.text += at();
-        else fault.text = at();
+        if (!fault.text.empty()) fault.address = 0;
+        fault.text += at();
         context->uc_mcontext.gregs[REG_RSI] = greg_t(mainSp);
         context->uc_mcontext.gregs[REG_RIP] = greg_t(&graft_emu_resume);
     }
 
 private:
+    friend struct Checker;
     Lane lanes[THREADS] = {};
     Warp warps[THREADS / 32] = {};
     unsigned char *stacks = reserve(THREADS * STACK), *hostStack = guarded(reserve(HOST_STACK)), *dynamic = dynamicMemory();
@@ -207,6 +216,7 @@ private:
     unsigned threads = 0, waiting = 0, done = 0, readyWarps = 0, warp_ = 0;
     int count = 0, conjunction = 0, disjunction = 0;
     uint64_t random = 1, stride = 1, offset = 0;
+    uint32_t epoch = 0, blockEpoch = 0, launchEpoch = 0;    // counts launches, blocks and block barriers
     Outcome fault;
 
     static unsigned char *guarded(unsigned char *stack) { mprotect(stack, PAGE, PROT_NONE); return stack; }
@@ -225,6 +235,7 @@ private:
     void begin(Launch &l) {
         launch = &l;
         active = this;
+        launchEpoch = ++epoch;
         threads = l.block.x * l.block.y * l.block.z;
         graft_emu_now.gridDim = l.grid;
         graft_emu_now.blockDim = l.block;
@@ -243,6 +254,7 @@ private:
     void block() {
         if (launch->dynamicBytes) std::memset(graft_emu_now.dynamic, 0xff, dynamic + DYNAMIC - graft_emu_now.dynamic);
         if (launch->sharedBytes) std::memset(launch->sharedAnchor() + launch->sharedOffset, 0xff, launch->sharedBytes);
+        blockEpoch = ++epoch;
         waiting = done = 0;
         unsigned n = (threads + 31) / 32;
         for (unsigned w = 0; w < n; w++) { warps[w].ready = warps[w].exists; warps[w].atWarp = warps[w].atBlock = warps[w].done = 0; }
@@ -396,6 +408,7 @@ private:
             }
             uint8_t parity = f.parity ^ 1;
             for (unsigned m = group; m; m &= m - 1) { Lane &l = base[__builtin_ctz(m)]; l.parity = parity; l.result = slots; l.state = READY; }
+            w.epoch += f.bytes == 0;
             w.atWarp &= ~group;
             w.ready |= group;
             rest &= ~group;
@@ -405,6 +418,7 @@ private:
     }
 
     void release() {
+        epoch++;
         count = 0;
         for (unsigned i = 0; i * 32 < threads; i++) {
             Warp &w = warps[i];
@@ -533,7 +547,7 @@ inline void execute(Launch &l) {
     static const bool cores = std::thread::hardware_concurrency() > 1;
     catchFaults();
     SignalStack signals;
-    bool share = cores && twoThreads && l.blocks() > 3;
+    bool share = cores && twoThreads && !l.checked && l.blocks() > 3;
     if (!executor().run(l, share ? std::chrono::nanoseconds(300'000) : std::chrono::hours(1))) {
         assistant.start(l);
         executor().run(l, std::chrono::hours(1));
@@ -545,13 +559,20 @@ inline void execute(Launch &l) {
 // ------------------------------------------------------------------ what kernels call
 
 extern "C" {
+void __tsan_read_range(void *p, size_t n);
+void __tsan_write_range(void *p, size_t n);
 int graft_emu_barrier(int vote, int pred, const char *where) { return emu::active->barrier(vote, pred, where); }
-const graft_emu_slot *graft_emu_warp(unsigned mask, const void *data, unsigned bytes, const char *where) { return emu::active->warp(mask, data, bytes, where); }
+const graft_emu_slot *graft_emu_warp(unsigned mask, const void *data, unsigned bytes, const char *where) {
+    if (bytes) __tsan_read_range(const_cast<void *>(data), bytes);
+    return emu::active->warp(mask, data, bytes, where);
+}
 void graft_emu_fail(const char *text) { emu::active->fail(text); }
 void graft_emu_copy_async(void *shared, const void *global, unsigned size, unsigned bytes) {
     if ((reinterpret_cast<uintptr_t>(shared) | reinterpret_cast<uintptr_t>(global)) & (size - 1)) emu::active->fail("cp.async: an address is not a multiple of the size", emu::MISALIGNED_ADDRESS);
     if (bytes > size) emu::active->fail("cp.async: more bytes than the size");
     emu::Lane &l = emu::active->current();
+    __tsan_write_range(shared, size);
+    __tsan_read_range(const_cast<void *>(global), bytes);
     std::memset(shared, 0xff, size);
     l.copies.push_back({shared, global, size, bytes, l.group});
 }
@@ -562,6 +583,7 @@ void graft_emu_copy_wait(int groups) {
     for (size_t i = 0; i < l.copies.size(); i++) {
         emu::Copy c = l.copies[i];
         if (groups >= 0 && c.group + groups >= l.group) { l.copies[kept++] = c; continue; }
+        __tsan_write_range(c.shared, c.size);
         std::memcpy(c.shared, c.global, c.bytes);
         std::memset(static_cast<char *>(c.shared) + c.bytes, 0, c.size - c.bytes);
     }

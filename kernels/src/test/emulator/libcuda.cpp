@@ -1,6 +1,6 @@
 // A libcuda.so.1 that runs on the host: the functions of the driver that Graft calls, with the checks that a device makes
 // and some that it does not. Signatures and numbers as in cuda.h; CUresult is int, handles are pointers.
-#include "modules.h"
+#include "checks.h"
 #include "emu.h"
 
 using namespace emu;

@@ -31,6 +31,9 @@ struct Program {
 
 const char *TABLE_HEAD = "\n#line 1 \"emulated device\"\n"
     "#pragma GCC visibility push(default)\n"
+    "#ifdef GRAFT_EMU_CHECKED\n"
+    "extern \"C\" { extern const char graft_emu_checked; const char graft_emu_checked = 1; }\n"
+    "#endif\n"
     "extern \"C\" unsigned char *graft_emu_anchor() { static thread_local unsigned char anchor; return &anchor; }\n"
     "extern \"C\" const graft_emu_kernel graft_emu_kernels[] = {\n";
 
@@ -265,7 +268,7 @@ int compile(Program &p, const Options &o) {
     write(f.path + "/k.cpp", text);
     std::vector<std::string> build = flags;
     build.insert(build.end(), {"-shared", "-include", kernels + "/cuda_host.h", "-I" + f.path, "-ffp-contract=" + std::string(o.contract ? "fast" : "off"), "-o", f.path + "/k.so", f.path + "/k.cpp",
-        "-L" + here, "-l:libcuda.so.1"});
+        "-L" + here, "-l:libcuda.so.1", "-nodefaultlibs", "-lm", "-lc", "-lgcc"});
     for (auto &m : o.macros) build.push_back(m);
     int status = run(build, f.path + "/log");
     p.log = replaceAll(read(f.path + "/log"), f.path + "/k.cpp", p.name);

@@ -25,6 +25,9 @@ struct Module {
     unsigned char *(*anchor)() = nullptr;       // a thread-local variable of the module
     ptrdiff_t shared = 0;                       // from the anchor to the beginning of its thread-local block
     size_t sharedBytes = 0;
+    const unsigned char *image = nullptr;
+    size_t imageBytes = 0;
+    bool checked = false;
     std::map<std::string, std::unique_ptr<Function>> functions;
     ~Module() { if (handle) dlclose(handle); if (file >= 0) close(file); }
 };
@@ -65,18 +68,25 @@ inline int loadModule(const void *image, Module *&out) {
     m->anchor = reinterpret_cast<unsigned char *(*)()>(dlsym(m->handle, "graft_emu_anchor"));
     if (!table || !m->anchor) return 200;
     unsigned char *anchor = m->anchor();
-    struct Search { unsigned char *anchor, *begin; size_t bytes; } search{anchor, nullptr, 0};
+    struct Search { unsigned char *anchor, *begin; size_t bytes; const unsigned char *image; size_t imageBytes; } search{anchor, nullptr, 0, nullptr, 0};
     dl_iterate_phdr([](dl_phdr_info *i, size_t, void *p) {
         auto &s = *static_cast<Search *>(p);
         auto data = static_cast<unsigned char *>(i->dlpi_tls_data);
+        size_t end = 0;
+        bool found = false;
         for (int k = 0; data && k < i->dlpi_phnum; k++) {
             auto &h = i->dlpi_phdr[k];
-            if (h.p_type == PT_TLS && s.anchor >= data && s.anchor < data + h.p_memsz) { s.begin = data; s.bytes = h.p_memsz; }
+            if (h.p_type == PT_LOAD) end = std::max<size_t>(end, h.p_vaddr + h.p_memsz);
+            if (h.p_type == PT_TLS && s.anchor >= data && s.anchor < data + h.p_memsz) { s.begin = data; s.bytes = h.p_memsz; found = true; }
         }
+        if (found) { s.image = reinterpret_cast<const unsigned char *>(i->dlpi_addr); s.imageBytes = end; }
         return 0;
     }, &search);
     if (!search.begin) return 200;
     m->shared = search.begin - anchor;
+    m->image = search.image;
+    m->imageBytes = search.imageBytes;
+    m->checked = dlsym(m->handle, "graft_emu_checked");
     m->sharedBytes = search.bytes > 16 ? search.bytes : 0;      // the anchor alone: no shared memory
     std::set<std::string> names;
     for (auto e = table; e->name; e++) names.insert(e->name);
@@ -100,8 +110,22 @@ inline int unloadModule(Module *m) {
     return 0;
 }
 
+/// The line of the source that an address of a module comes from.
+inline std::string lineOf(const Module &m, void *pc) {
+    char command[120], line[400] = "";
+    std::snprintf(command, sizeof command, "addr2line -e /proc/%d/fd/%d 0x%zx 2>/dev/null", int(getpid()), m.file,
+        static_cast<const unsigned char *>(pc) - m.image - 1);
+    if (FILE *f = popen(command, "r")) {
+        if (!std::fgets(line, sizeof line, f)) line[0] = 0;
+        pclose(f);
+    }
+    std::string s = line;
+    s = s.substr(0, s.find_first_of(" \n"));
+    return s.empty() || s[0] == '?' ? "" : " at " + s.substr(s.rfind('/') + 1);
+}
+
 /// Runs one launch now; what goes wrong breaks the context, as on a device.
-inline int perform(Launch &l) {
+inline int perform(Launch &l, const Module *m = nullptr) {
     Device &d = device();
     if (d.broken) return d.broken;
     l.order = d.settings.order;
@@ -109,8 +133,8 @@ inline int perform(Launch &l) {
     execute(l);
     if (!l.failed) return 0;
     std::string s = l.outcome.text;
-    if (l.outcome.code == ILLEGAL_ADDRESS && s.rfind("access", 0) != 0 && s.rfind("more than", 0) != 0)
-        s = (l.outcome.wrote ? "write to " : "read of ") + memory().describe(l.outcome.address) + s;
+    if (l.outcome.address) s = (l.outcome.wrote ? "write to " : "read of ") + memory().describe(l.outcome.address) + s;
+    if (m && l.outcome.pc) s += lineOf(*m, l.outcome.pc);
     return d.breakDown(l.outcome.code, s);
 }
 
@@ -151,7 +175,10 @@ inline int launchNow(Function *f, uint3 grid, uint3 block, unsigned dynamicBytes
     l.sharedBytes = m->sharedBytes;
     l.sharedAnchor = m->anchor;
     l.sharedOffset = m->shared;
-    if (int e = perform(l)) return e;
+    l.image = m->image;
+    l.imageBytes = m->imageBytes;
+    l.checked = m->checked;
+    if (int e = perform(l, m)) return e;
     for (unsigned i = 0; i < n; i++) if (int e = memory().verify(*touched[i], std::string("after ") + k.name)) return e;
     return 0;
 }

@@ -108,6 +108,14 @@ public final class EmulatedCuda {
         return folder != null;
     }
 
+    /**
+     * Whether kernels are compiled with checks of every memory access ({@code checks.h}), about ten times slower: property
+     * {@code graft.emulator.checked}, set before {@link #start}.
+     */
+    public static boolean checked() {
+        return Boolean.getBoolean("graft.emulator.checked");
+    }
+
     /** Why there is no emulated device. */
     public static String reason() {
         return reason;
@@ -268,6 +276,11 @@ public final class EmulatedCuda {
         List<String> kernelFlags = new ArrayList<>(List.of("-O1", "-std=c++17", "-fPIC", "-w", "-fno-math-errno",
                 "-fno-trapping-math", "-fvisibility=hidden", "-fno-gnu-unique",
                 "-fstack-clash-protection"));
+        if (checked()) {
+            kernelFlags.addAll(List.of("-g1", "-gdwarf-4", "-DGRAFT_EMU_CHECKED", "-fsanitize=thread", "-fno-sanitize-recover=all",
+                    "-fsanitize=alignment,bounds,signed-integer-overflow,integer-divide-by-zero,shift-exponent,unreachable,"
+                            + "return,bool,enum,vla-bound"));
+        }
         String cpu = cpuFlags();
         for (String f : List.of("fma", "f16c")) {
             if (cpu.contains(" " + f + " ")) {
