@@ -15,6 +15,9 @@ import java.util.Map;
  * stream writes (uploads) come from a pool of their own with a fence for each. Small and large requests take different
  * segments, so that small ones do not pin large ones down (PyTorch's scheme).
  *
+ * <p>With property {@code graft.cuda.caching=false} every block is asked of the driver and given back by itself, which is slow
+ * and lets tools that check memory see where each ends.
+ *
  * <p>The limit is on what was asked of the driver. Not thread-safe: its device's lock is held by the caller.
  */
 public final class DeviceAllocator {
@@ -37,6 +40,7 @@ public final class DeviceAllocator {
 
     private record Live(String label, long bytes) {}
 
+    private final boolean caching = !"false".equals(System.getProperty("graft.cuda.caching"));
     private final Device device;
     private final Source source;
     private final Pool common = new Pool("common", false);
@@ -75,13 +79,13 @@ public final class DeviceAllocator {
         if (bytes == 0) {
             return null;
         }
-        long size = (bytes + GRAIN - 1) / GRAIN * GRAIN;
-        Block b = pool.take(size, largest(size));
+        long size = caching ? (bytes + GRAIN - 1) / GRAIN * GRAIN : bytes;
+        Block b = pool.take(size, caching ? largest(size) : size);
         if (b == null) {
             b = segment(pool, size, bytes, label);
         }
         long rest = b.bytes - size;
-        if (rest >= (size <= SMALL ? GRAIN : SMALL)) {
+        if (caching && rest >= (size <= SMALL ? GRAIN : SMALL)) {
             pool.split(b, size);
         }
         live.put(b, new Live(label, b.bytes));
@@ -96,7 +100,7 @@ public final class DeviceAllocator {
     }
 
     private Block segment(Pool pool, long size, long asked, String label) {
-        long bytes = size <= SMALL ? SMALL_SEGMENT : size < LARGE ? MEDIUM_SEGMENT
+        long bytes = !caching ? size : size <= SMALL ? SMALL_SEGMENT : size < LARGE ? MEDIUM_SEGMENT
                 : (size + SMALL_SEGMENT - 1) / SMALL_SEGMENT * SMALL_SEGMENT;
         long address = request(bytes);
         if (address == 0 && bytes > size) {      // what is left may not fill a whole segment
@@ -137,7 +141,7 @@ public final class DeviceAllocator {
         liveBytes -= b.bytes;
         Pool pool = b.segment.pool;
         pool.give(b);
-        if (pool.closed) {
+        if (pool.closed || !caching && (pool == common || pool == uploads)) {
             release(pool);
         }
     }

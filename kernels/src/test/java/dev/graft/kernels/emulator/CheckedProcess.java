@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Runs a class's main in a JVM of its own, where kernels are compiled with checks of every access. */
+/** Runs a class's main in a JVM of its own, where kernels check every access and every tensor is an allocation of its own. */
 public final class CheckedProcess {
     private CheckedProcess() {}
 
@@ -21,8 +21,8 @@ public final class CheckedProcess {
                 c.add(a);   // modules and access, as here
             }
         }
-        c.addAll(List.of("-Dgraft.emulator.checked=true", "-cp", System.getProperty("java.class.path"),
-                main.getName()));
+        c.addAll(List.of("-Dgraft.emulator.checked=true", "-Dgraft.cuda.caching=false", "-cp",
+                System.getProperty("java.class.path"), main.getName()));
         c.addAll(List.of(arguments));
         Process p = new ProcessBuilder(c).redirectErrorStream(true).start();
         try {
