@@ -145,8 +145,9 @@ final class Finetune implements Callable<Integer> {
     }
 
     private void checkResumeAlone() {
+        List<String> free = List.of("--resume", "--threads", "--device", "--profile", "--nan-guard", "--debug");
         List<String> others = spec.commandLine().getParseResult().matchedOptions().stream().map(OptionSpec::longestName)
-                .filter(n -> !List.of("--resume", "--threads", "--device", "--profile", "--nan-guard", "--debug").contains(n)).toList();
+                .filter(n -> !free.contains(n)).toList();
         if (!others.isEmpty()) {
             throw new GraftException("--resume goes on with the run as it was begun, so " + String.join(", ", others)
                     + " cannot be changed: leave it out, or begin a new run with --out");

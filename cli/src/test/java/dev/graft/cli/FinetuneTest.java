@@ -160,6 +160,26 @@ class FinetuneTest {
     }
 
     @Test
+    void devicesAndPrecisionsThatDoNotExistAreCode2() {
+        assertThat(finetune("--device", "tpu").code()).isEqualTo(2);
+        assertThat(finetune("--device", "tpu").err()).contains("use cpu, auto, cuda or cuda:N");
+        assertThat(finetune("--precision", "int8").err()).contains("float32, tf32, bf16, fp16");
+        assertThat(finetune("--device", "cuda:3").code()).isEqualTo(3);
+    }
+
+    @Test
+    void lowPrecisionProfileAndGuard() throws Exception {
+        Path trace = folder.resolve("trace.json");
+        Graft run = finetune("--epochs", 1, "--precision", "bf16", "--profile", trace, "--nan-guard");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("bf16").contains("us/call").containsPattern("(?m)^layer3\\S* +\\d+")
+                .contains("Trace: " + trace);
+        assertThat(new com.fasterxml.jackson.databind.ObjectMapper().readTree(trace.toFile()).path("traceEvents").size())
+                .isGreaterThan(100);
+        assertThat(Files.readString(out.resolve("plan.json"))).contains("\"precision\" : \"bf16\"");
+    }
+
+    @Test
     void missingOptionsAreCode2() {
         Graft run = Graft.run("finetune", "--model", "graft_cifar", "--out", out);
         assertThat(run.code()).isEqualTo(2);

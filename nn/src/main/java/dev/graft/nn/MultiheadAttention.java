@@ -43,8 +43,8 @@ public final class MultiheadAttention extends Module {
     }
 
     /**
-     * Attention of {@code queries} [B, T, size] over {@code memory} [B, S, size], which gives keys and values; the same tensor
-     * for self-attention.
+     * Attention of {@code queries} [B, T, size] over {@code memory} [B, S, size], which gives keys and values; the same
+     * tensor for self-attention.
      *
      * @param mask   bool [B, S], true where the memory may be attended (PyTorch's key_padding_mask says true where it may
      *               not); null for everywhere. A query with nothing to attend gets 0 from all heads
@@ -67,8 +67,8 @@ public final class MultiheadAttention extends Module {
 
     private void check(String what, Tensor x) {
         if (x.rank() != 3 || x.dim(2) != size) {
-            throw new GraftException("attention in " + Context.current().path() + ": the " + what + " have shape " + x.shape()
-                    + ", [B, T, " + size + "] is needed");
+            throw new GraftException("attention in " + Context.current().path() + ": the " + what + " have shape "
+                    + x.shape() + ", [B, T, " + size + "] is needed");
         }
     }
 

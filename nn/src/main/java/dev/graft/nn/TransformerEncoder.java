@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 
-/** A stack of {@link TransformerEncoderLayer}s, named as PyTorch's: {@code layers.0}, {@code layers.1}, ..., {@code norm}. */
+/** A stack of {@link TransformerEncoderLayer}s, named as PyTorch's: {@code layers.0}, {@code layers.1} ..., {@code norm}. */
 public final class TransformerEncoder extends Module {
     private final Sequential layers;
     private final List<TransformerEncoderLayer> each = new ArrayList<>();

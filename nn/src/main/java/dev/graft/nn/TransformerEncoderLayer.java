@@ -4,8 +4,8 @@ import dev.graft.tensor.Tensor;
 
 /**
  * Self-attention and a feed-forward part, each with a residual and a layer norm: [B, T, size] to [B, T, size]. Names and
- * defaults are those of PyTorch's layer of this name, with the batch first; the one difference is that attention weights have
- * no dropout.
+ * defaults are those of PyTorch's layer of this name, with the batch first; the one difference is that attention weights
+ * have no dropout.
  */
 public final class TransformerEncoderLayer extends Module {
     private final MultiheadAttention attention;

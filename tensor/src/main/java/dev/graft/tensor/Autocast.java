@@ -35,7 +35,8 @@ import java.util.function.Supplier;
  * <caption>What an op computes in</caption>
  * <tr><td>the low type</td><td>matrix products, convolutions, attention, and those fused with bias and activation</td></tr>
  * <tr><td>low x, float32 scale and shift</td><td>batch, layer and group norm</td></tr>
- * <tr><td>float32</td><td>losses, softmax, sums and means, exp, log, log1p, pow, square, reciprocal, rsqrt, softplus</td></tr>
+ * <tr><td>float32</td><td>losses, softmax, sums and means, exp, log, log1p, pow, square, reciprocal, rsqrt,
+ * softplus</td></tr>
  * <tr><td>the type of its inputs</td><td>all others. Where they differ, a smaller tensor (a bias, a mask) follows the one
  * that it is broadcast to, and tensors of one shape become float32</td></tr>
  * </table>

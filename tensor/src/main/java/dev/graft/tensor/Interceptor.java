@@ -22,8 +22,8 @@ public interface Interceptor {
     }
 
     /**
-     * Whether a step that this interceptor sees may be recorded and replayed without it; one that measures or looks at values
-     * says no.
+     * Whether a step that this interceptor sees may be recorded and replayed without it; one that measures or looks at
+     * values says no.
      */
     default boolean allowsCapture() {
         return false;

@@ -21,8 +21,8 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Measures how long each op takes on its device, by marks in the order of the device's work: the host does not wait for an op
- * to end. Ops of a backward pass count for the module whose forward pass they undo. Steps are not recorded as graphs
+ * Measures how long each op takes on its device, by marks in the order of the device's work: the host does not wait for an
+ * op to end. Ops of a backward pass count for the module whose forward pass they undo. Steps are not recorded as graphs
  * meanwhile, because a graph has no ops to measure.
  *
  * <pre>{@code
@@ -81,7 +81,7 @@ public final class Profiler implements Interceptor {
             int width = Math.max(what.length(), rows.stream().limit(n).mapToInt(r -> r.name().length()).max().orElse(0));
             StringBuilder s = new StringBuilder();
             s.append(line(width, what, "calls", "ms", "us/call", "share"));
-            rows.stream().limit(n).forEach(r -> s.append(line(width, r.name(), Long.toString(r.calls()), number(r.micros() / 1e3),
+            rows.stream().limit(n).forEach(r -> s.append(line(width, r.name(), "" + r.calls(), number(r.micros() / 1e3),
                     number(r.micros() / r.calls()), number(100 * r.share()) + " %")));
             if (rows.size() > n) {
                 List<Row> rest = rows.subList(n, rows.size());
@@ -209,9 +209,10 @@ public final class Profiler implements Interceptor {
                     .append(", \"args\": {\"name\": ").append(quoted(d.toString())).append("}},\n");
         }
         for (Event e : events) {
-            s.append(String.format(Locale.ROOT, "{\"ph\": \"X\", \"pid\": 1, \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f, \"name\": %s,"
-                    + " \"args\": {\"module\": %s, \"inputs\": %s}},%n", row.apply(e.device), e.start, e.micros, quoted(e.op),
-                    quoted(e.path), quoted(e.inputs)));
+            s.append(String.format(Locale.ROOT,
+                    "{\"ph\": \"X\", \"pid\": 1, \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f, \"name\": %s, \"args\": {\"module\": %s,"
+                    + " \"inputs\": %s}},%n", row.apply(e.device), e.start, e.micros, quoted(e.op), quoted(e.path),
+                    quoted(e.inputs)));
         }
         s.append("{\"name\": \"process_name\", \"ph\": \"M\", \"pid\": 1, \"args\": {\"name\": \"Graft\"}}\n]}\n");
         try {

@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /**
- * Weights in a low precision, made once. What no tape tracks is kept until its values change, the least used going first when
- * there is too much of it; what a tape tracks is kept within the recording, which must see the cast.
+ * Weights in a low precision, made once. What no tape tracks is kept until its values change, the least used going first
+ * when there is too much of it; what a tape tracks is kept within the recording, which must see the cast.
  */
 final class WeightCasts implements AutoCloseable {
     private final DType low;

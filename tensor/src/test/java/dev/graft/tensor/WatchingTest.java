@@ -3,10 +3,14 @@ package dev.graft.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.data.Percentage.withPercentage;
 
+import dev.graft.tensor.Profiler.Times.Row;
 import dev.graft.tensor.op.Update;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,19 +32,19 @@ class WatchingTest {
         }
         in("head", p).run(() -> Dispatcher.update(new Update.Axpby(0.5, 0), x, x));
         in("head", p).run(() -> x.reshape(40000));
-        assertThat(p.byOp().rows()).extracting(Profiler.Times.Row::name).containsExactlyInAnyOrder("matmul", "relu", "axpby");
+        assertThat(p.byOp().rows()).extracting(Row::name).containsExactlyInAnyOrder("matmul", "relu", "axpby");
         assertThat(p.byOp().rows()).filteredOn(r -> r.name().equals("matmul")).singleElement()
                 .satisfies(r -> assertThat(r.calls()).isEqualTo(3));
-        assertThat(p.byModule().rows()).extracting(Profiler.Times.Row::name).containsExactlyInAnyOrder("body", "head");
-        assertThat(p.byModule().micros()).isPositive().isCloseTo(p.byOp().micros(), org.assertj.core.data.Percentage.withPercentage(0.1));
+        assertThat(p.byModule().rows()).extracting(Row::name).containsExactlyInAnyOrder("body", "head");
+        assertThat(p.byModule().micros()).isPositive().isCloseTo(p.byOp().micros(), withPercentage(0.1));
         assertThat(p.byOp().rows().stream().mapToDouble(Profiler.Times.Row::share).sum())
-                .isCloseTo(1, org.assertj.core.api.Assertions.within(1e-9));
+                .isCloseTo(1, within(1e-9));
     }
 
     @Test
     void theTableIsSortedAndSumsUpTheRest() {
-        Profiler.Times t = new Profiler.Times("op", java.util.List.of(new Profiler.Times.Row("conv2d", 10, 9000, 0.9),
-                new Profiler.Times.Row("relu", 4, 600, 0.06), new Profiler.Times.Row("add", 2, 400, 0.04)));
+        Profiler.Times t = new Profiler.Times("op", List.of(new Row("conv2d", 10, 9000, 0.9),
+                new Row("relu", 4, 600, 0.06), new Row("add", 2, 400, 0.04)));
         assertThat(t.table(1).lines()).hasSize(3);
         assertThat(t.table(1).lines().toList().get(1)).matches("conv2d +10 +9\\.0 +900\\.0 +90\\.0 %");
         assertThat(t.table(1).lines().toList().get(2)).matches("2 more +6 +1\\.0 +10\\.0 %");
@@ -58,7 +62,8 @@ class WatchingTest {
         p.writeTrace(file);
         String json = Files.readString(file);
         assertThat(json.lines().filter(l -> l.contains("\"ph\": \"X\""))).hasSize(700)
-                .allMatch(l -> l.contains("\"name\": \"add\"") && l.contains("\"module\": \"a\\\"b\"") && l.contains("float32[20, 20]"));
+                .allMatch(l -> l.contains("\"name\": \"add\"") && l.contains("\"module\": \"a\\\"b\"")
+                        && l.contains("float32[20, 20]"));
         double last = -1;
         for (String l : json.lines().filter(s -> s.contains("\"ph\": \"X\"")).toList()) {
             double ts = Double.parseDouble(l.replaceAll(".*\"ts\": ([0-9.]+),.*", "$1"));
@@ -72,7 +77,8 @@ class WatchingTest {
     void theGuardNamesTheOpThatMadeNan() {
         Tensor x = Tensor.of(new float[] {-1, 2, 3, 0}, 4);
         assertThatThrownBy(() -> in("block.1", new NanGuard()).run(() -> x.add(1).log())).isInstanceOf(GraftException.class)
-                .hasMessageContaining("log in block.1").hasMessageContaining("float32[4] from 0.000 to 1.386 with 1 infinite")
+                .hasMessageContaining("log in block.1")
+                .hasMessageContaining("float32[4] from 0.000 to 1.386 with 1 infinite")
                 .hasMessageContaining("it was given float32[4] from 0.000 to 4.000");
     }
 

@@ -74,7 +74,8 @@ public final class Evaluator {
         Tensor value = loss.of(prediction, b.target());
         cursor.fetch();
         double[] report = value.size() != 1 ? new double[] {value.item()}
-                : Tensor.stack(0, value.reshape(Shape.SCALAR).cast(DType.F64), Tally.correct(prediction, b.target())).toDoubles();
+                : Tensor.stack(0, value.reshape(Shape.SCALAR).cast(DType.F64),
+                        Tally.correct(prediction, b.target())).toDoubles();
         tally.add(report[0], b.size(), Math.round(report[1]),
                 Tally.classifies(prediction, b.target()) ? b.target().size() : 0);
         readings.forEach(r -> r.metric().update(prediction, b.target()));

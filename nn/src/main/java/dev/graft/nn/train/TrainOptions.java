@@ -26,8 +26,8 @@ public record TrainOptions(int epochs, long seed, Schedule schedule, GradientCli
                            Precision precision, boolean graphs) {
     public TrainOptions {
         if (epochs < 0 || accumulate < 1 || schedule == null || plan == null || precision == null) {
-            throw new GraftException("training: epochs from 0 on, at least 1 batch per step, a schedule, a plan and a precision"
-                    + " are needed, got " + epochs + " epochs, " + accumulate + " batches, schedule " + schedule + ", plan "
+            throw new GraftException("training: epochs from 0 on, at least 1 batch per step, a schedule, a plan and a"
+                    + " precision are needed, got " + epochs + " epochs, " + accumulate + " batches, schedule " + schedule + ", plan "
                     + plan + ", precision " + precision);
         }
     }
@@ -61,7 +61,8 @@ public record TrainOptions(int epochs, long seed, Schedule schedule, GradientCli
     }
 
     public TrainOptions withCheckpoints(CheckpointPolicy c) {
-        return new TrainOptions(epochs, seed, schedule, clip, accumulate, earlyStopping, c, progress, plan, precision, graphs);
+        return new TrainOptions(epochs, seed, schedule, clip, accumulate, earlyStopping, c, progress, plan, precision,
+                graphs);
     }
 
     public TrainOptions withProgress(boolean on) {

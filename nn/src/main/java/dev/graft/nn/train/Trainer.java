@@ -262,8 +262,8 @@ public final class Trainer {
     private HistoryRow row(Evaluation e, Map<String, Double> lr) {
         double nan = Double.NaN;
         return new HistoryRow(epoch, tally.loss(), tally.accuracy(), e == null ? nan : e.loss(),
-                e == null ? nan : e.accuracy(), e == null ? Map.of() : e.metrics(), lr, tally.samples(), trainSeconds + (e == null ? 0 : e.seconds()),
-                tally.samples() / trainSeconds);
+                e == null ? nan : e.accuracy(), e == null ? Map.of() : e.metrics(), lr, tally.samples(),
+                trainSeconds + (e == null ? 0 : e.seconds()), tally.samples() / trainSeconds);
     }
 
     /** Whether this is the best epoch so far; sets whether the run is to stop. */

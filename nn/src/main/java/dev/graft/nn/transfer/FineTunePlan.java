@@ -59,7 +59,7 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
     public FineTunePlan {
         unfreezing = List.copyOf(unfreezing);
         groups = List.copyOf(groups);
-        precision = precision == null ? Precision.FLOAT32 : precision;      // plans that were saved before there was a choice
+        precision = precision == null ? Precision.FLOAT32 : precision;      // saved before there was a choice
         check(epochs >= 1, "epochs", epochs, "1 or more");
         check(batch >= 1, "batch", batch, "1 or more");
         check(labelSmoothing >= 0 && labelSmoothing < 1, "label smoothing", labelSmoothing, "from 0 to below 1");

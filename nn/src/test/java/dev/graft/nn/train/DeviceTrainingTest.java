@@ -117,7 +117,8 @@ class DeviceTrainingTest {
         FakeBackend gpu = FakeBackend.of(GPU);
         Sequential m = Blobs.cnn(5);
         m.to(GPU);
-        Trainer t = new Trainer(m, new AdamW(0.01).optimizer(m), new CrossEntropy(), new TrainOptions(3, 1).withProgress(false));
+        Trainer t = new Trainer(m, new AdamW(0.01).optimizer(m), new CrossEntropy(),
+                new TrainOptions(3, 1).withProgress(false));
         int before = gpu.reads();
         t.fit(TRAIN.shuffled(12, 1), null);
         assertThat(gpu.reads() - before).isEqualTo(18);

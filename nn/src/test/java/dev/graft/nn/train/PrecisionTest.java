@@ -22,12 +22,16 @@ import dev.graft.nn.optim.AdamW;
 import dev.graft.nn.optim.GradientClip;
 import dev.graft.nn.optim.Optimizer;
 import dev.graft.tensor.Autocast;
+import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
-import java.util.List;
+import dev.graft.tensor.op.ElementwiseOp;
+import dev.graft.tensor.op.Op;
+import java.util.Arrays;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -124,7 +128,9 @@ class PrecisionTest {
             Tensor once = Tape.noGrad(() -> l.call(x));
             Gradients g = tape.backward(a.call(() -> tape.record(() -> l.call(x).add(l.call(x)).sum())));
             assertThat(once.size()).isEqualTo(4);
-            assertThat(g.of(l.weight().value()).toFloats()).containsExactly(2, 4, -2, 1, 2, 4, -2, 1, 2, 4, -2, 1, 2, 4, -2, 1);
+            for (int o = 0; o < 4; o++) {
+                assertThat(g.of(l.weight().value()).slice(0, o, o + 1).toFloats()).containsExactly(2, 4, -2, 1);
+            }
         }
     }
 
@@ -133,18 +139,19 @@ class PrecisionTest {
         Sequential m = Blobs.cnn(3);
         m.freeze(ParamSelector.of("conv,bn"));
         int[] casts = {0};
-        dev.graft.tensor.Interceptor counter = new dev.graft.tensor.Interceptor() {
+        Interceptor counter = new Interceptor() {
             @Override
-            public Tensor[] intercept(dev.graft.tensor.op.Op op, Tensor[] in, Next next) {
-                if (op instanceof dev.graft.tensor.op.ElementwiseOp.Cast c && c.to() == DType.BF16 && in[0].rank() == 4
+            public Tensor[] intercept(Op op, Tensor[] in, Next next) {
+                if (op instanceof ElementwiseOp.Cast c && c.to() == DType.BF16 && in[0].rank() == 4
                         && in[0].dim(0) == 6) {
                     casts[0]++;
                 }
                 return next.run(op, in);
             }
         };
-        dev.graft.tensor.Context.current().with(counter).run(() -> new Trainer(m, new AdamW(0.01).optimizer(m), new CrossEntropy(),
-                new TrainOptions(2, 1).withProgress(false).withPrecision(Precision.BF16)).fit(TRAIN.shuffled(16, 3), null));
+        Trainer trainer = new Trainer(m, new AdamW(0.01).optimizer(m), new CrossEntropy(),
+                new TrainOptions(2, 1).withProgress(false).withPrecision(Precision.BF16));
+        Context.current().with(counter).run(() -> trainer.fit(TRAIN.shuffled(16, 3), null));
         assertThat(casts[0]).isEqualTo(1);
     }
 
@@ -182,7 +189,8 @@ class PrecisionTest {
         Loss loss = (p, y) -> new CrossEntropy().of(p, y).mul(factor[0]);
         try (MixedPrecision precision = new MixedPrecision(Precision.FP16, Device.CPU);
                 DeviceBatches batches = new DeviceBatches(data.batches(8).open(0, 0), Device.CPU)) {
-            TrainStep step = new TrainStep(new StepWork(m::call, loss, optimizer, null, precision), null, optimizer, precision, 1);
+            StepWork work = new StepWork(m::call, loss, optimizer, null, precision);
+            TrainStep step = new TrainStep(work, null, optimizer, precision, 1);
             Map<String, float[]> before = TrainerTest.values(m);
             Tally tally = new Tally();
             TrainStep.Done done = step.run(batches, 1, 0, new double[] {1}, tally);
@@ -204,6 +212,6 @@ class PrecisionTest {
     void namesOfPrecisions() {
         assertThat(Precision.parse("BF16")).isEqualTo(Precision.BF16);
         assertThatThrownBy(() -> Precision.parse("int8")).hasMessageContaining("float32, tf32, bf16, fp16");
-        assertThat(List.of(Precision.values()).stream().map(Precision::label)).containsExactly("float32", "tf32", "bf16", "fp16");
+        assertThat(Arrays.stream(Precision.values()).map(Precision::label)).containsExactly("float32", "tf32", "bf16", "fp16");
     }
 }

@@ -22,6 +22,7 @@ import dev.graft.nn.optim.Sgd;
 import dev.graft.nn.train.TrainEvent;
 import dev.graft.nn.train.TrainingCheckpoint;
 import dev.graft.tensor.Context;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
 import java.io.IOException;
@@ -37,6 +38,8 @@ import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class FineTuningTest {
     private static final Transforms PLAIN = Transforms.of(Normalize.MINUS_ONE_TO_ONE);
@@ -165,6 +168,23 @@ class FineTuningTest {
         TinyNetwork second = pretrained();
         tuning(second, plan, data(3, 1)).run();
         assertThat(same(values(first, "*"), values(second, "*"))).isTrue();
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = Strategy.class, names = {"FEATURES", "FINETUNE", "GRADUAL"})
+    void anotherDeviceGivesTheSameRun(Strategy strategy) {
+        FineTunePlan plan = FineTunePlan.of(strategy, pretrained(), 6).withBatch(8).withClipNorm(1);
+        TinyNetwork here = pretrained();
+        FineTuneResult a = tuning(here, plan, data(3, 1)).run();
+        TinyNetwork there = pretrained();
+        there.to(Device.cuda());
+        FineTuneResult b = tuning(there, plan, data(3, 1)).run();
+        assertThat(there.at("head").device()).isEqualTo(Device.cuda());
+        assertThat(same(values(here, "*"), values(there, "*"))).isTrue();
+        assertThat(b.accuracy()).isEqualTo(a.accuracy());
+        for (int i = 0; i < a.predictions().size(); i++) {
+            assertThat(b.predictions().get(i).probabilities()).isEqualTo(a.predictions().get(i).probabilities());
+        }
     }
 
     private static String key(StagedNetwork net, int prefix, Dataset data, Transforms transforms) {
