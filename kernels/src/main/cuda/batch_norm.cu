@@ -1,6 +1,6 @@
-// Batch norm over [rows, C] (all axes of an image but the last), with an optional residual and activation behind it. Forward:
-// one pass for the statistics, one for the result. Backward: one for the two sums per channel, one for dx (and dresidual,
-// which is dy where the activation passed).
+// Batch norm over [rows, C] (all axes of an image but the last), with an optional residual and activation behind it.
+// Forward: one pass for the statistics, one for the result. Backward: one for the two sums per channel, one for dx (and
+// dresidual, which is dy where the activation passed).
 // Ioffe and Szegedy 2015, arXiv:1502.03167.
 // T: element type of x.  W: that of scale, shift and statistics.  V: channels that are read at once.
 // ACT: 0 none, 1 relu, 2 relu6.  RESIDUAL: 0 or 1.
@@ -16,14 +16,15 @@ extern "C" __global__ void __launch_bounds__(TILE) batch_norm_statistics(const T
     __shared__ A buffer[(2 * V + 1) * TILE];
     Cell c = cell_of(t);
     Moments<V, A> m;
-    if (all_moments<V>(x, m, buffer, partial, counters, t, c)) {
+    A pivot[V];
+    if (all_moments<V>(x, pivot, m, buffer, partial, counters, t, c)) {
 #pragma unroll
         for (int k = 0; k < V; k++) {
             i64 channel = c.at * V + k;
-            A r = rsqrt_of(m.m2[k] / (A) t.rows + (A) eps);
-            statistics[channel] = m.mean[k];
+            A r = rsqrt_of(m.m2[k] / (A) t.rows + (A) eps), middle = pivot[k] + m.mean[k];
+            statistics[channel] = middle;
             statistics[t.columns * V + channel] = r;
-            mean[channel] = from_acc<W>(m.mean[k]);
+            mean[channel] = from_acc<W>(middle);
             invstd[channel] = from_acc<W>(r);
         }
     }

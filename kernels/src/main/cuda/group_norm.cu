@@ -7,37 +7,43 @@
 
 typedef acc_t<T> A;
 
-/** moments: [2, N * C], mean and sum of squared deviations of every channel of every image. */
+/** moments: [2, N * C], mean less the first pixel and sum of squared deviations of every channel of every image. */
 extern "C" __global__ void __launch_bounds__(TILE) group_norm_moments(const T *x, A *moments, A *partial, u32 *counters,
                                                                       Tiles t) {
     __shared__ A buffer[(2 * V + 1) * TILE];
     Cell c = cell_of(t);
     Moments<V, A> m;
-    if (all_moments<V>(x, m, buffer, partial, counters, t, c)) {
+    A pivot[V];
+    if (all_moments<V>(x, pivot, m, buffer, partial, counters, t, c)) {
         store_wide<V>(moments, c.column, m.mean);
         store_wide<V>(moments + t.columns * V, c.column, m.m2);
     }
 }
 
-/** One warp for each group of an image; statistics: [2, N * groups], as computed, mean and rstd in W. */
-extern "C" __global__ void __launch_bounds__(256) group_norm_merge(const A *moments, A *statistics, W *mean, W *rstd,
-                                                                   i64 groups, i64 width, i64 pixels, double eps) {
+/**
+ * One warp for each group of an image; statistics: [2, N * groups], as computed, mean and rstd in W. Means are merged
+ * relative to the group's first element, so that a mean far from zero costs no digits.
+ */
+extern "C" __global__ void __launch_bounds__(256) group_norm_merge(const T *x, const A *moments, A *statistics, W *mean,
+                                                                   W *rstd, i64 groups, i32 perImage, i64 width, i64 pixels,
+                                                                   double eps) {
     i64 g = ((i64) blockIdx.x * blockDim.x + threadIdx.x) >> 5;
     i32 lane = threadIdx.x & 31;
     if (g >= groups) return;                           // a whole warp
     const A *means = moments + g * width, *m2 = moments + (groups + g) * width;
-    A s = 0, q = 0;
-    for (i64 i = lane; i < width; i += 32) s += means[i];
+    const T *first = x + g / perImage * (pixels - 1) * perImage * width + g * width;
+    A pivot = to_acc(first[0]), s = 0, q = 0;
+    for (i64 i = lane; i < width; i += 32) s += means[i] + (to_acc(first[i]) - pivot);
     A m = warp_sum(s) / (A) width;
     for (i64 i = lane; i < width; i += 32) {
-        A d = means[i] - m;
+        A d = means[i] + (to_acc(first[i]) - pivot) - m;
         q += m2[i] + d * d * (A) pixels;
     }
     A r = rsqrt_of(warp_sum(q) / ((A) width * (A) pixels) + (A) eps);
     if (lane == 0) {
-        statistics[g] = m;
+        statistics[g] = pivot + m;
         statistics[groups + g] = r;
-        mean[g] = from_acc<W>(m);
+        mean[g] = from_acc<W>(pivot + m);
         rstd[g] = from_acc<W>(r);
     }
 }
@@ -146,9 +152,9 @@ extern "C" __global__ void __launch_bounds__(TILE) group_norm_parameters(const A
 }
 
 /** dx = rstd * (dy * gamma - mean(dy gamma) - h * mean(dy gamma h)), with h = (x - mean) * rstd. */
-extern "C" __global__ void __launch_bounds__(TILE) group_norm_gradient(const T *dy, const T *x, const W *gamma, const W *mean,
-                                                                       const W *rstd, const A *means, T *dx, i64 groups,
-                                                                       i32 width, Tiles t) {
+extern "C" __global__ void __launch_bounds__(TILE) group_norm_gradient(const T *dy, const T *x, const W *gamma,
+                                                                       const W *mean, const W *rstd, const A *means, T *dx,
+                                                                       i64 groups, i32 width, Tiles t) {
     Cell c = cell_of(t);
     if (!c.in) return;
     A m[V], w[V], scale[V], a[V], b[V];                // dx = scale * (dy * w - a - (x - m) * b)

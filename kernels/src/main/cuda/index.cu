@@ -1,5 +1,5 @@
-// Reading rows or elements at places given by an integer tensor, and adding at such places. A place outside its axis reads as 0,
-// is not added, and leaves {@code error} in the device's error flag.
+// Reading rows or elements at places given by an integer tensor, and adding at such places. A place outside its axis
+// reads as 0, is not added, and leaves {@code error} in the device's error flag.
 // T: element type (any type of its size where elements are only moved).  I: i32 or i64, the indices.
 // V: elements of a row that are read at once.
 // Twin: dev.graft.tensor.reference.ReferenceIndex.
@@ -154,8 +154,8 @@ extern "C" __global__ void __launch_bounds__(256) add_along(const T *dy, const I
 }
 
 /** The same in the order of the picks: a thread adds all of its line [o, :, k]. */
-extern "C" __global__ void __launch_bounds__(256) add_along_in_order(const T *dy, const I *index, A *sum, i64 lines, i64 picks,
-                                                                     i64 inner, i64 size, i32 *flag, i32 error) {
+extern "C" __global__ void __launch_bounds__(256) add_along_in_order(const T *dy, const I *index, A *sum, i64 lines,
+                                                                     i64 picks, i64 inner, i64 size, i32 *flag, i32 error) {
     GRID_STRIDE(l, lines) {
         i64 o = l / inner, k = l - o * inner;
         for (i64 p = 0; p < picks; p++) {

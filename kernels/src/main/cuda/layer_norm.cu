@@ -1,6 +1,6 @@
-// Layer norm over rows (Ba et al. 2016, arXiv:1607.06450). Forward: a row is read once and stays in registers, mean first, then
-// squared deviations. Backward: dx in the same way, while every thread sums dy and dy * h of its columns over all rows that
-// its block works on; a second launch adds up what the blocks have left, always in the same order.
+// Layer norm over rows (Ba et al. 2016, arXiv:1607.06450). Forward: a row is read once and stays in registers, mean
+// first, then squared deviations. Backward: dx in the same way, while every thread sums dy and dy * h of its columns
+// over all rows that its block works on; a second launch adds up what the blocks have left, always in the same order.
 // T: element type of x.  W: that of scale, shift and statistics.  V: elements that are read at once.
 // Twin: dev.graft.tensor.reference.ReferenceNorm.
 #include "rows.cuh"
@@ -65,9 +65,9 @@ template <int EACH> __device__ __forceinline__ void layer_norm(const T *x, const
 }
 
 /** partial: [2, blocks, C], sums of dy and of dy * h. Dynamic shared memory: 2 * C values if a team is part of a warp. */
-template <int EACH> __device__ __forceinline__ void layer_norm_backward(const T *dy, const T *x, const W *gamma, const W *mean,
-                                                                        const W *rstd, T *dx, A *partial, i64 rows,
-                                                                        i32 vectors, i32 team) {
+template <int EACH> __device__ __forceinline__ void layer_norm_backward(const T *dy, const T *x, const W *gamma,
+                                                                        const W *mean, const W *rstd, T *dx, A *partial,
+                                                                        i64 rows, i32 vectors, i32 team) {
     __shared__ A scratch[32];
     DYN_SHARED(A, sums);
     Place p = place_of(team);

@@ -1,5 +1,5 @@
-// Pooling of [N, H, W, C] images. A thread computes V neighbouring channels of one pixel; the gradients gather over the windows
-// that cover a pixel, so nothing is added in memory and the order of sums is fixed.
+// Pooling of [N, H, W, C] images. A thread computes V neighbouring channels of one pixel; the gradients gather over the
+// windows that cover a pixel, so nothing is added in memory and the order of sums is fixed.
 // T: element type.  V: channels of a thread.  I: type that counts the threads' items, u32 or i64.
 // KERNEL: size of the window if it is square and should be unrolled, else 0.
 // Twin: dev.graft.tensor.reference.ReferencePool.
@@ -154,7 +154,8 @@ extern "C" __global__ void __launch_bounds__(256) max_pool(const T *x, T *y, i32
 }
 
 /** Each place must lie in its window. */
-extern "C" __global__ void __launch_bounds__(256) max_pool_backward(const T *dy, T *dx, const i32 *places, i64 items, Pool p) {
+extern "C" __global__ void __launch_bounds__(256) max_pool_backward(const T *dy, T *dx, const i32 *places, i64 items,
+                                                                    Pool p) {
     EACH_ITEM(i, items) {
         Pixel o = pixel_of((I) i, p.h.size, p.w.size, p.vectors);
         Window h = covering<false>(p.h, o.h), w = covering<false>(p.w, o.w);

@@ -1,4 +1,5 @@
-// Sum, maximum, minimum and their places over the middle axis of [outer, rows, inner]. Java takes axes apart into such passes.
+// Sum, maximum, minimum and their places over the middle axis of [outer, rows, inner]. Java takes axes apart into such
+// passes.
 // IN, OUT: element types.  FN: 0 sum, 1 max, 2 min, 3 argmax, 4 argmin.  V: elements that are read at once.
 // Twin: dev.graft.tensor.reference.ReferenceReduce. NaN wins in 1 to 4; 3 and 4 give the first of equals.
 #include "rows.cuh"

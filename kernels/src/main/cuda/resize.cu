@@ -1,8 +1,8 @@
-// Resampling of [N, H, W, C] images to another size, nearest or bilinear. A thread computes V neighbouring channels of one pixel.
-// Positions are exact fractions of whole numbers, so that no size makes weights inexact; the gradient gathers over the output
-// pixels that read an input pixel.
-// T: element type.  V: channels of a thread.  I: type that counts the threads' items, u32 or i64.  P: type that holds
-// (2 * in + 1) * out, u32 or i64.  MODE: 0 nearest, 1 bilinear, 2 bilinear with aligned corners.
+// Resampling of [N, H, W, C] images to another size, nearest or bilinear. A thread computes V neighbouring channels of
+// one pixel. Positions are exact fractions of whole numbers, so that no size makes weights inexact; the gradient gathers
+// over the output pixels that read an input pixel.
+// T: element type.  V: channels of a thread.  I: type that counts the threads' items, u32 or i64.  P: type that holds (2
+// * in + 1) * out, u32 or i64.  MODE: 0 nearest, 1 bilinear, 2 bilinear with aligned corners.
 // Twin: dev.graft.tensor.reference.ReferenceResize.
 
 typedef acc_t<T> A;

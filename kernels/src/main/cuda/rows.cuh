@@ -1,7 +1,7 @@
-// Rows that lie in memory one after the other, each worked on by a team of threads: a power of two of at most 32 neighbouring
-// lanes (then a block has several teams), or the whole block. Lane i of a team takes the vectors i, i + team, ... of its row.
-// A kernel gets the number of teams in step through {@code for (first = ...; first < rows; ...)} with the same bounds in
-// every thread, so that all threads of a block take part in every shuffle and barrier.
+// Rows that lie in memory one after the other, each worked on by a team of threads: a power of two of at most 32
+// neighbouring lanes (then a block has several teams), or the whole block. Lane i of a team takes the vectors i, i +
+// team, ... of its row. A kernel gets the number of teams in step through {@code for (first = ...; first < rows; ...)}
+// with the same bounds in every thread, so that all threads of a block take part in every shuffle and barrier.
 
 /** Where a thread stands in its team. */
 struct Place {

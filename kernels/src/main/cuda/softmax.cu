@@ -100,7 +100,8 @@ template <int EACH> __device__ __forceinline__ void softmax_backward(const T *dy
 }
 
 #define KERNELS(NAME, EACH, THREADS) \
-    extern "C" __global__ void __launch_bounds__(THREADS) softmax_##NAME(const T *x, T *y, i64 rows, i32 vectors, i32 team) { \
+    extern "C" __global__ void __launch_bounds__(THREADS) softmax_##NAME(const T *x, T *y, i64 rows, i32 vectors, \
+                                                                         i32 team) { \
         softmax<EACH>(x, y, rows, vectors, team); \
     } \
     extern "C" __global__ void __launch_bounds__(THREADS) softmax_backward_##NAME(const T *dy, const T *y, T *dx, i64 rows, \
@@ -142,8 +143,8 @@ extern "C" __global__ void __launch_bounds__(512) softmax_long(const T *x, T *y,
     }
 }
 
-extern "C" __global__ void __launch_bounds__(512) softmax_backward_long(const T *dy, const T *y, T *dx, i64 rows, i32 vectors,
-                                                                        i32 team) {
+extern "C" __global__ void __launch_bounds__(512) softmax_backward_long(const T *dy, const T *y, T *dx, i64 rows,
+                                                                        i32 vectors, i32 team) {
     __shared__ A scratch[32];
     for (i64 row = blockIdx.x; row < rows; row += gridDim.x) {
         i64 offset = row * vectors * V;

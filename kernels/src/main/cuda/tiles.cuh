@@ -1,7 +1,7 @@
-// Columns of [outer, rows, inner] reduced over the rows. A block of 256 threads is a tile of {@code lanes} columns (vectors of
-// inner; columns of neighbouring outer follow each other) by 256 / lanes threads that share the rows. The rows may also be
-// split over several blocks, of which the last to finish merges what all have left in memory: always in the same order, so
-// the result has the same bits in every run.
+// Columns of [outer, rows, inner] reduced over the rows. A block of 256 threads is a tile of {@code lanes} columns
+// (vectors of inner; columns of neighbouring outer follow each other) by 256 / lanes threads that share the rows. The
+// rows may also be split over several blocks, of which the last to finish merges what all have left in memory: always in
+// the same order, so the result has the same bits in every run.
 
 #define TILE 256
 
@@ -162,9 +162,10 @@ template <class A> __device__ __forceinline__ void add_moments(A n, A &mean, A &
 
 /**
  * Moments of a thread's share of a column: the rows begin + y, begin + y + ways, ... below end. Four rows at a time are
- * averaged in registers, then merged, which needs one division for all channels.
+ * averaged in registers, then merged, which needs one division for all channels. All values are taken relative to
+ * {@code pivot}, the column's first: a mean far from zero costs no digits.
  */
-template <int N, class E> __device__ __forceinline__ void column_moments(const E *x, Tiles t, Cell c,
+template <int N, class E> __device__ __forceinline__ void column_moments(const E *x, Tiles t, Cell c, const acc_t<E> *pivot,
                                                                          Moments<N, acc_t<E>> &m) {
     typedef acc_t<E> A;
     m.n = 0;
@@ -185,6 +186,8 @@ template <int N, class E> __device__ __forceinline__ void column_moments(const E
         A share = 4 / (m.n + 4);
 #pragma unroll
         for (int k = 0; k < N; k++) {
+#pragma unroll
+            for (int u = 0; u < 4; u++) f[u][k] -= pivot[k];
             A mean = (A) 0.25 * ((f[0][k] + f[1][k]) + (f[2][k] + f[3][k])), q = 0;
 #pragma unroll
             for (int u = 0; u < 4; u++) {
@@ -200,7 +203,7 @@ template <int N, class E> __device__ __forceinline__ void column_moments(const E
         load_packed<N>(x, c.base + r * t.inner, f);
         A share = 1 / (m.n + 1);
 #pragma unroll
-        for (int k = 0; k < N; k++) add_moments(m.n, m.mean[k], m.m2[k], share, f[k], (A) 0);
+        for (int k = 0; k < N; k++) add_moments(m.n, m.mean[k], m.m2[k], share, f[k] - pivot[k], (A) 0);
         m.n += 1;
     }
 }
@@ -237,13 +240,16 @@ template <int N, class A> __device__ __forceinline__ void tile_moments(Moments<N
 }
 
 /**
- * The moments of whole columns; true in the threads that hold them: those with y = 0 of a tile's last block.
+ * The moments of whole columns relative to their first values, which become {@code pivot}; true in the threads that hold
+ * them: those with y = 0 of a tile's last block.
  * {@code partial} holds [splits, 2, N, columns] values.
  */
-template <int N, class E> __device__ __forceinline__ bool all_moments(const E *x, Moments<N, acc_t<E>> &m, acc_t<E> *buffer,
-                                                                      acc_t<E> *partial, u32 *counters, Tiles t, Cell c) {
+template <int N, class E> __device__ __forceinline__ bool all_moments(const E *x, acc_t<E> *pivot, Moments<N, acc_t<E>> &m,
+                                                                      acc_t<E> *buffer, acc_t<E> *partial, u32 *counters,
+                                                                      Tiles t, Cell c) {
     typedef acc_t<E> A;
-    column_moments<N>(x, t, c, m);
+    if (c.in) load_packed<N>(x, c.base, pivot);
+    column_moments<N>(x, t, c, pivot, m);
     tile_moments<N>(m, buffer, c);
     if (t.splits > 1) {
         if (c.y == 0 && c.in) {

@@ -32,8 +32,8 @@ final class CudaBatchNorm {
                     .ptr(partial.address()).ptr(device.counters()).longs(t.longs()).f64(eps)
                     .launch(t.blocks(), Tiles.THREADS);
             Tiles w = Tiles.walking(1, rows, channels / width, ROWS_PER_THREAD);
-            device.kernel(source, "batch_norm_apply").args().ptr(x).ptr(residual == null ? x : residual).ptr(in[1]).ptr(in[2])
-                    .ptr(statistics.address()).ptr(out[0]).longs(w.longs()).launch(w.blocks(), Tiles.THREADS);
+            device.kernel(source, "batch_norm_apply").args().ptr(x).ptr(residual == null ? x : residual).ptr(in[1])
+                    .ptr(in[2]).ptr(statistics.address()).ptr(out[0]).longs(w.longs()).launch(w.blocks(), Tiles.THREADS);
         }
     }
 

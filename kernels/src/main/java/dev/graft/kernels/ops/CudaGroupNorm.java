@@ -34,12 +34,12 @@ final class CudaGroupNorm {
                 Scratch partial = device.scratch(t.partial(2 * width, x.dtype()))) {
             device.kernel(source, "group_norm_moments").args().ptr(x).ptr(moments.address()).ptr(partial.address())
                     .ptr(device.counters()).longs(t.longs()).launch(t.blocks(), Tiles.THREADS);
-            device.kernel(source, "group_norm_merge").args().ptr(moments.address()).ptr(statistics.address()).ptr(out[1])
-                    .ptr(out[2]).i64(groups).i64(groupWidth).i64(pixels).f64(op.eps())
+            device.kernel(source, "group_norm_merge").args().ptr(x).ptr(moments.address()).ptr(statistics.address())
+                    .ptr(out[1]).ptr(out[2]).i64(groups).i32(op.groups()).i64(groupWidth).i64(pixels).f64(op.eps())
                     .launch(Tiles.ceil(groups, GROUPS_PER_BLOCK), Tiles.THREADS);
             Tiles w = Tiles.walking(images, pixels, channels / width, ROWS_PER_THREAD);
-            device.kernel(source, "group_norm_apply").args().ptr(x).ptr(in[1]).ptr(in[2]).ptr(statistics.address()).ptr(out[0])
-                    .i64(groups).i32(groupWidth).longs(w.longs()).launch(w.blocks(), Tiles.THREADS);
+            device.kernel(source, "group_norm_apply").args().ptr(x).ptr(in[1]).ptr(in[2]).ptr(statistics.address())
+                    .ptr(out[0]).i64(groups).i32(groupWidth).longs(w.longs()).launch(w.blocks(), Tiles.THREADS);
         }
     }
 
@@ -66,8 +66,8 @@ final class CudaGroupNorm {
                     .launch(Tiles.ceil(groups, GROUPS_PER_BLOCK), Tiles.THREADS);
             int part = Math.min(width, 16 / bytes);
             Tiles p = Tiles.whole(2, images, channels / part);
-            device.kernel(source, "group_norm_parameters").args().ptr(sums.address()).ptr(out[1]).ptr(out[2]).longs(p.longs())
-                    .launch(p.blocks(), Tiles.THREADS);
+            device.kernel(source, "group_norm_parameters").args().ptr(sums.address()).ptr(out[1]).ptr(out[2])
+                    .longs(p.longs()).launch(p.blocks(), Tiles.THREADS);
             Tiles w = Tiles.walking(images, pixels, channels / width, ROWS_PER_THREAD);
             device.kernel(source, "group_norm_gradient").args().ptr(in[0]).ptr(x).ptr(in[2]).ptr(in[3]).ptr(in[4])
                     .ptr(means.address()).ptr(out[0]).i64(groups).i32(groupWidth).longs(w.longs())

@@ -102,7 +102,7 @@ public final class CudaIndex {
         return true;
     }
 
-    /** out[o, index[o, i, k], k] += dy[o, i, k] into zeros, with {@code picks} for {@code size} elements of the middle axis. */
+    /** out[o, index[o, i, k], k] += dy[o, i, k] into zeros, {@code picks} for {@code size} elements of the middle axis. */
     boolean addAlong(Tensor dy, Tensor index, Tensor out, long outer, long picks, long inner, long size) {
         if (dy.dtype() == DType.BOOL) {
             return false;

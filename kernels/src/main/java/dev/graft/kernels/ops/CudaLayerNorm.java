@@ -22,8 +22,8 @@ final class CudaLayerNorm {
         int vectors = x.dim(-1) / width;
         long rows = x.size() / x.dim(-1);
         RowTeams r = RowTeams.keeping(vectors, width, x.dtype() == DType.F64 ? 16 : 32, 512);
-        device.kernel(source(x, in[1], width), "layer_norm" + r.suffix(width)).args().ptr(x).ptr(in[1]).ptr(in[2]).ptr(out[0])
-                .ptr(out[1]).ptr(out[2]).i64(rows).i32(vectors).i32(r.team()).f64(eps).launch(r.blocks(rows), r.threads());
+        device.kernel(source(x, in[1], width), "layer_norm" + r.suffix(width)).args().ptr(x).ptr(in[1]).ptr(in[2])
+                .ptr(out[0]).ptr(out[1]).ptr(out[2]).i64(rows).i32(vectors).i32(r.team()).f64(eps).launch(r.blocks(rows), r.threads());
     }
 
     /** in: dy, x, gamma, mean, rstd; out: dx, dgamma, dbeta. */
@@ -44,7 +44,8 @@ final class CudaLayerNorm {
         }
         DType sum = Vectors.accumulator(x.dtype());
         int shared = r.team() <= 32 ? 2 * channels * sum.bytes() : 0;
-        long blocks = Math.min(r.blocks(rows), (long) device.multiprocessors() * k.blocksPerMultiprocessor(r.threads(), shared));
+        long blocks = Math.min(r.blocks(rows),
+                (long) device.multiprocessors() * k.blocksPerMultiprocessor(r.threads(), shared));
         try (Scratch partial = device.scratch(2 * blocks * channels * sum.bytes())) {
             k.args().ptr(in[0]).ptr(x).ptr(in[2]).ptr(in[3]).ptr(in[4]).ptr(out[0]).ptr(partial.address()).i64(rows)
                     .i32(vectors).i32(r.team()).launch((int) blocks, 1, 1, r.threads(), 1, 1, shared);
@@ -58,8 +59,8 @@ final class CudaLayerNorm {
     private void longParameters(KernelSource source, Tensor[] in, Tensor[] out, long rows, int vectors, int width) {
         Tiles t = Tiles.reducing(1, rows, vectors, device.multiprocessors());
         try (Scratch partial = device.scratch(t.partial(2 * width, in[1].dtype()))) {
-            device.kernel(source, "layer_norm_sums").args().ptr(in[0]).ptr(in[1]).ptr(in[3]).ptr(in[4]).ptr(out[1]).ptr(out[2])
-                    .ptr(partial.address()).ptr(device.counters()).longs(t.longs()).launch(t.blocks(), Tiles.THREADS);
+            device.kernel(source, "layer_norm_sums").args().ptr(in[0]).ptr(in[1]).ptr(in[3]).ptr(in[4]).ptr(out[1])
+                    .ptr(out[2]).ptr(partial.address()).ptr(device.counters()).longs(t.longs()).launch(t.blocks(), Tiles.THREADS);
         }
     }
 

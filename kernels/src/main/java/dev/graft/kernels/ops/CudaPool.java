@@ -74,7 +74,8 @@ public final class CudaPool {
      * @param pooled  that with a pixel for every window
      * @param places  the winners' places, or null
      */
-    private void launch(String name, Tensor written, Tensor image, Tensor pooled, PoolParams p, boolean counts, Tensor places) {
+    private void launch(String name, Tensor written, Tensor image, Tensor pooled, PoolParams p, boolean counts,
+                        Tensor places) {
         int width = places == null ? Vectors.wholeOrOne(image.dtype(), image.dim(3), image, pooled)
                 : Vectors.wholeOrOne(image.dtype(), image.dim(3), image, pooled, places);
         long items = written.size() / width;

@@ -13,8 +13,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Sums, maxima and their places along axes, and softmax. A reduction over any axes is a row of passes over [outer, rows, inner]
- * from the last axis to the first, of which only the first reads the whole input. All results have the same bits in every run.
+ * Sums, maxima and their places along axes, and softmax. A reduction over any axes is a row of passes over [outer, rows,
+ * inner] from the last axis to the first, of which only the first reads the whole input. All results have the same bits in
+ * every run.
  */
 public final class CudaReduce {
     private static final int SUM = 0;
@@ -148,8 +149,8 @@ public final class CudaReduce {
         long vectors = rows / width;
         if (vectors <= 32 * 8) {
             RowTeams r = RowTeams.walking(vectors, 8);
-            device.kernel(source, "reduce_short_rows").args().ptr(x).ptr(y).i64(outer).i64(vectors).i32(r.team()).f64(divisor)
-                    .launch(r.blocks(outer), THREADS);
+            device.kernel(source, "reduce_short_rows").args().ptr(x).ptr(y).i64(outer).i64(vectors).i32(r.team())
+                    .f64(divisor).launch(r.blocks(outer), THREADS);
             return;
         }
         long splits = outer >= 2L * device.multiprocessors() ? 1

@@ -62,7 +62,7 @@ record Tiles(long rows, long inner, long columns, long splits, long chunk, int l
         return tiles() * splits;
     }
 
-    /** Bytes of what the splits leave in memory: {@code values} numbers of the type that {@code t} is computed in per column. */
+    /** Bytes of what the splits leave in memory: {@code values} numbers per column, of the type {@code t} is computed in. */
     long partial(int values, DType t) {
         return splits > 1 ? splits * columns * values * Vectors.accumulator(t).bytes() : 0;
     }

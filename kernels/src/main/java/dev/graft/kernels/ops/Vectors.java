@@ -55,7 +55,7 @@ final class Vectors {
         return n == WIDEST / t.bytes() ? n : 1;
     }
 
-    /** Blocks of {@link #THREADS} threads for this many items; the kernels take more than one each where that is not enough. */
+    /** Blocks of {@link #THREADS} threads for this many items; kernels take several items each where that is not enough. */
     static long blocks(long items) {
         return Math.clamp(Tiles.ceil(items, THREADS), 1, MOST_BLOCKS);
     }
