@@ -9,6 +9,7 @@ import dev.graft.tensor.backend.Backends;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 
@@ -21,6 +22,9 @@ import java.util.function.Supplier;
  * as in evaluation whatever the call says, its children included: dropout is off and batch norm keeps its statistics.
  */
 public abstract class Module implements AutoCloseable {
+    /** How often any module was given a child, a parameter or a buffer: while it stays, no network has other layers. */
+    private static final AtomicLong STRUCTURE = new AtomicLong();
+
     private final Map<String, Module> children = new LinkedHashMap<>();
     private final Map<String, Parameter> parameters = new LinkedHashMap<>();
     private final Map<String, Buffer> buffers = new LinkedHashMap<>();
@@ -57,12 +61,14 @@ public abstract class Module implements AutoCloseable {
         }
         m.name = name;
         children.put(name, child);
+        STRUCTURE.incrementAndGet();
         return child;
     }
 
     protected final Parameter parameter(String name, Parameter.Kind kind, Init init, int... dims) {
         Parameter p = new Parameter(dev.graft.tensor.Shape.of(dims), kind, init);
         parameters.put(name, p);
+        STRUCTURE.incrementAndGet();
         return p;
     }
 
@@ -70,7 +76,13 @@ public abstract class Module implements AutoCloseable {
     protected final Buffer buffer(String name, Supplier<Tensor> initial) {
         Buffer b = new Buffer(initial);
         buffers.put(name, b);
+        STRUCTURE.incrementAndGet();
         return b;
+    }
+
+    /** Grows when layers are built or replaced, of any network. */
+    static long structure() {
+        return STRUCTURE.get();
     }
 
     public final Map<String, Module> children() {

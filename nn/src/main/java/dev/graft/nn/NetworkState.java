@@ -4,23 +4,48 @@ import dev.graft.tensor.Tensor;
 import java.util.List;
 import java.util.function.Predicate;
 
-/** Notices that a network is another than a moment ago: other tensors, other values, something frozen or unfrozen. */
+/**
+ * Notices that a network is another than a moment ago: other layers, other tensors, other values, something frozen or
+ * unfrozen.
+ */
 public final class NetworkState {
-    private final List<Module> modules;
-    private final List<Parameter> parameters;
-    private final List<Buffer> buffers;
+    private final Module model;
+    private List<Module> modules;
+    private List<Parameter> parameters;
+    private List<Buffer> buffers;
+    private long structure;
+    /** How often the network got other layers. */
+    private long rebuilt;
 
-    /** The network must keep its layers: a replaced head is not noticed. */
     public NetworkState(Module model) {
+        this.model = model;
+        look();
+    }
+
+    private void look() {
+        structure = Module.structure();
         modules = List.copyOf(model.modules().values());
         parameters = List.copyOf(model.parameters().values());
         buffers = List.copyOf(model.buffers().values());
     }
 
+    /** Lists the layers anew if they may be others; modules, parameters and buffers are told apart by identity. */
+    private void lookAgain() {
+        if (structure != Module.structure()) {
+            List<Module> m = modules;
+            List<Parameter> p = parameters;
+            List<Buffer> b = buffers;
+            look();
+            rebuilt += m.equals(modules) && p.equals(parameters) && b.equals(buffers) ? 0 : 1;
+        }
+    }
+
     /** How it is now. */
     public long[] now() {
-        long[] s = new long[modules.size() + 3 * parameters.size() + 2 * buffers.size()];
-        int i = 0;
+        lookAgain();
+        long[] s = new long[1 + modules.size() + 3 * parameters.size() + 2 * buffers.size()];
+        s[0] = rebuilt;
+        int i = 1;
         for (Module m : modules) {
             s[i++] = m.frozen() ? 1 : 0;
         }
@@ -38,7 +63,11 @@ public final class NetworkState {
 
     /** Whether it is as it was at {@code before}, apart from the values of what {@code mayChange}. */
     public boolean unchanged(long[] before, Predicate<Tensor> mayChange) {
-        int i = 0;
+        lookAgain();
+        if (before[0] != rebuilt) {
+            return false;
+        }
+        int i = 1;
         for (Module m : modules) {
             if (before[i++] != (m.frozen() ? 1 : 0)) {
                 return false;

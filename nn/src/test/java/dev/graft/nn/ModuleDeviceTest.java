@@ -152,6 +152,28 @@ class ModuleDeviceTest {
     }
 
     @Test
+    void replacedLayersAreSeen() {
+        Sequential m = net(1);
+        m.to(GPU);
+        Tensor x = Samples.floats(5, 2, 6, 6, 3);
+        try (Inference net = new Inference(m)) {
+            for (int i = 0; i < 6; i++) {
+                net.apply(x);
+            }
+            m.replace("act", Activation.gelu());
+            for (int i = 0; i < 6; i++) {
+                assertThat(net.apply(x).toFloats()).as("activation, call " + i).isEqualTo(m.call(x.to(GPU)).toFloats());
+            }
+            m.replace("head", new Linear(64, 3));
+            for (int i = 0; i < 6; i++) {
+                assertThat(net.apply(x).toFloats()).as("head, call " + i).hasSize(6)
+                        .isEqualTo(m.call(x.to(GPU)).toFloats());
+            }
+        }
+        m.close();
+    }
+
+    @Test
     void resultsAreTheCallersOwn() {
         Sequential m = net(1);
         m.to(GPU);
