@@ -69,7 +69,7 @@ final class Demo implements Callable<Integer> {
         double seconds = (System.nanoTime() - start) / 1e9;
         out.println();
         print(outcome.rows(), out);
-        outcome.report(settings, backbone.name(), Environment.table()).write(folder.resolve(REPORT));
+        outcome.report(settings, backbone.name(), Environment.table(device)).write(folder.resolve(REPORT));
         out.println();
         out.printf(Locale.ROOT, "%s%nReport: %s (%.0f s in all)%n", verdict(outcome.rows(), outcome.best()),
                 folder.resolve(REPORT), seconds);

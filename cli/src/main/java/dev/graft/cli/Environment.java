@@ -1,6 +1,8 @@
 package dev.graft.cli;
 
 import dev.graft.cli.report.Table;
+import dev.graft.tensor.Device;
+import dev.graft.tensor.backend.Backends;
 import dev.graft.tensor.cpu.CpuFeatures;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,8 +14,13 @@ import java.util.Map;
 final class Environment {
     private Environment() {}
 
-    static Table table() {
-        return Table.of("Machine and program", rows());
+    /** @param device where was computed */
+    static Table table(Device device) {
+        Map<String, String> rows = rows();
+        if (device.kind() != Device.Kind.CPU) {
+            rows.put("Device", device + ", " + Backends.of(device).name());
+        }
+        return Table.of("Machine and program", rows);
     }
 
     /** Names and values, in the order to show them. */

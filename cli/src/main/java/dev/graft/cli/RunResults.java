@@ -34,7 +34,8 @@ record RunResults(RunConfig config, FineTunePlan plan, DataSplit data, Pretraine
         model.save(folder.resolve(RunFiles.MODEL));
         RunFiles.writeHistory(folder, history);
         RunFiles.writeResult(folder, summary);
-        new RunReport(summary, history, planTable(), confusion(), samples(), settings(folder), Environment.table())
+        new RunReport(summary, history, planTable(), confusion(), samples(), settings(folder),
+                Environment.table(model.network().device()))
                 .write(folder);
         to.printf(Locale.ROOT, "%nBest validation accuracy %.1f %% (epoch %d of %d), %.1f s%n",
                 100 * summary.bestValAccuracy(), summary.bestEpoch(), summary.epochs(), summary.seconds());

@@ -35,8 +35,8 @@ import java.util.function.Supplier;
  * <caption>What an op computes in</caption>
  * <tr><td>the low type</td><td>matrix products, convolutions, attention, and those fused with bias and activation</td></tr>
  * <tr><td>low x, float32 scale and shift</td><td>batch, layer and group norm</td></tr>
- * <tr><td>float32</td><td>losses, softmax, sums and means, exp, log, log1p, pow, square, reciprocal, rsqrt,
- * softplus</td></tr>
+ * <tr><td>float32</td><td>softmax, losses (whose ops read low types), sums and means, exp, log, log1p, pow, square,
+ * reciprocal, rsqrt, softplus</td></tr>
  * <tr><td>the type of its inputs</td><td>all others. Where they differ, a smaller tensor (a bias, a mask) follows the one
  * that it is broadcast to, and tensors of one shape become float32</td></tr>
  * </table>
@@ -108,7 +108,6 @@ public final class Autocast implements Interceptor, AutoCloseable {
             case FusedOp f -> low(in, next);
             case AttentionOp.Attention a -> low(in, next);
             case NormOp n -> norm(n, in, next);
-            case LossOp.CrossEntropy l -> all(DType.F32, in, next);
             case ReduceOp.Reduce r -> r.fn() == ReduceFn.SUM || r.fn() == ReduceFn.MEAN ? all(DType.F32, in, next) : in;
             case ReduceOp.Softmax s -> all(DType.F32, in, next);
             case ElementwiseOp.Unary u -> isWide(u.fn()) ? all(DType.F32, in, next) : in;

@@ -1,5 +1,6 @@
 package dev.graft.nn.train;
 
+import dev.graft.nn.train.TrainingState.LossScale;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
@@ -19,35 +20,25 @@ final class LossScaler implements AutoCloseable {
     private static final double LEAST = 1.0 / (1 << 14);
     private static final double MOST = 1L << 40;
 
-    /**
-     * What is saved of it.
-     *
-     * @param scale the factor
-     * @param good  steps since it last changed
-     */
-    record State(double scale, int good) {
-        static final State FRESH = new State(START, 0);
-    }
-
     private final Tensor values;
-    private State state;
+    private LossScale state;
 
     LossScaler(Device device) {
         values = Scope.persistent(() -> Tensor.zeros(2).to(device));
-        load(State.FRESH);
+        load(new LossScale(START, 0));
     }
 
-    State state() {
+    LossScale state() {
         return state;
     }
 
-    void load(State s) {
-        if (!(s.scale() >= LEAST && s.scale() <= MOST) || s.good() < 0) {
-            throw new GraftException("loss scale " + s.scale() + " after " + s.good() + " steps is not possible: the"
+    void load(LossScale s) {
+        if (!(s.factor() >= LEAST && s.factor() <= MOST) || s.good() < 0) {
+            throw new GraftException("loss scale " + s.factor() + " after " + s.good() + " steps is not possible: the"
                     + " checkpoint is damaged");
         }
-        if (state == null || s.scale() != state.scale()) {
-            values.write(new float[] {(float) s.scale(), (float) (1 / s.scale())});
+        if (state == null || s.factor() != state.factor()) {
+            values.write(new float[] {(float) s.factor(), (float) (1 / s.factor())});
         }
         state = s;
     }
@@ -65,15 +56,15 @@ final class LossScaler implements AutoCloseable {
     /** Adapts the factor after a step. */
     void stepped(boolean finite) {
         if (!finite) {
-            if (state.scale() * BACKOFF < LEAST) {
+            if (state.factor() * BACKOFF < LEAST) {
                 throw new GraftException("training stopped: gradients overflow in float16 even when the loss is scaled by "
-                        + state.scale() + ": use bf16, or a smaller learning rate");
+                        + state.factor() + ": use bf16, or a smaller learning rate");
             }
-            load(new State(state.scale() * BACKOFF, 0));
-        } else if (state.good() + 1 == INTERVAL && state.scale() * GROWTH <= MOST) {
-            load(new State(state.scale() * GROWTH, 0));
+            load(new LossScale(state.factor() * BACKOFF, 0));
+        } else if (state.good() + 1 == INTERVAL && state.factor() * GROWTH <= MOST) {
+            load(new LossScale(state.factor() * GROWTH, 0));
         } else {
-            load(new State(state.scale(), Math.min(state.good() + 1, INTERVAL)));
+            load(new LossScale(state.factor(), Math.min(state.good() + 1, INTERVAL)));
         }
     }
 

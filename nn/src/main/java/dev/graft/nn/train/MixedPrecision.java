@@ -60,12 +60,12 @@ final class MixedPrecision implements AutoCloseable {
     }
 
     /** What is saved; null when there is no scale. */
-    LossScaler.State state() {
+    TrainingState.LossScale state() {
         return scaler == null ? null : scaler.state();
     }
 
     /** Takes over what was saved, if anything was. */
-    void load(LossScaler.State saved) {
+    void load(TrainingState.LossScale saved) {
         if (scaler != null && saved != null) {
             scaler.load(saved);
         }

@@ -11,6 +11,7 @@ import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
+import dev.graft.tensor.backend.Backends;
 import dev.graft.tensor.op.Update;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
@@ -18,14 +19,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 
 /**
- * Runs training steps on a device that can record them: the first of its kind op by op, the second recorded, all others by
- * one launch each. Steps are of one kind when their batches have the same shapes and types. When the network changes under a
+ * Runs training steps on a device that can record them: the first of its kind op by op, the second in a row (or the fourth)
+ * recorded, all others by one launch each. Steps are of one kind when their batches have the same shapes and types. When the network changes under a
  * recorded step (layers frozen or unfrozen, weights put in from outside), that step is forgotten and begins anew.
  */
 final class StepGraphs implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(StepGraphs.class.getName());
     /** Each holds the memory of a whole step. */
     private static final int KEPT = 4;
+    /** Steps of a kind, never two in a row, before one is recorded: that of an epoch's last batch is hardly worth it. */
+    private static final int OFTEN = 3;
     /** Kinds that are remembered; beyond, the one used longest ago begins anew. */
     private static final int KNOWN = 32;
     /** More recordings than this, and no more than half as many replays: shapes change too often. */
@@ -36,6 +39,7 @@ final class StepGraphs implements AutoCloseable {
     private final NetworkState network;
     /** By the batches' shapes, the one used longest ago first. */
     private final LinkedHashMap<List<TensorSpec>, Kind> kinds = new LinkedHashMap<>(16, 0.75f, true);
+    private Kind last;
     private boolean refused;
     private int recordings;
     private long replays;
@@ -49,6 +53,7 @@ final class StepGraphs implements AutoCloseable {
     /** What is known of the steps of one kind. */
     private static final class Kind {
         private long[] seen;
+        private int times;
         private Recorded recorded;
 
         /** Values that the step itself changes; before it is recorded, what steps of other kinds change as well. */
@@ -58,6 +63,7 @@ final class StepGraphs implements AutoCloseable {
 
         void forget() {
             seen = null;
+            times = 0;
             if (recorded != null) {
                 recorded.close();
                 recorded = null;
@@ -89,14 +95,18 @@ final class StepGraphs implements AutoCloseable {
             kind.forget();
         }
         if (kind.recorded != null) {
+            last = kind;
             return replay(kind.recorded, batches, factors);
         }
-        if (kind.seen == null) {
-            StepWork.Done done = eager(batches, factors);
-            kind.seen = network.now();
-            return done;
+        boolean again = kind == last;
+        last = kind;
+        if (kind.seen != null && (again || kind.times >= OFTEN)) {
+            return record(kind, batches, factors);
         }
-        return record(kind, batches, factors);
+        StepWork.Done done = eager(batches, factors);
+        kind.seen = network.now();
+        kind.times++;
+        return done;
     }
 
     private Kind kind(List<TrainingBatch> batches) {
@@ -122,6 +132,7 @@ final class StepGraphs implements AutoCloseable {
             return refuse("the shapes of the batches change too often", batches, factors);
         }
         makeRoom();
+        Backends.of(device).trim();             // what steps run op by op have used, the graph takes for itself
         List<TrainingBatch> inputs = Scope.persistent(() -> batches.stream()
                 .map(b -> new TrainingBatch(b.input().copy(), b.target().copy(), b.indices())).toList());
         StepWork.Done[] out = new StepWork.Done[1];

@@ -27,10 +27,18 @@ import java.util.Map;
 public record TrainingState(int version, long seed, int epoch, int batch, int batchCount, long step, Sums sums,
                             double trainSeconds, List<HistoryRow> history, EarlyStopping.State stopping, boolean stopped,
                             List<Schedule.Plateau.State> plateaus, Map<String, Long> steps, List<String> trainable,
-                            String plan, LossScaler.State lossScale) {
+                            String plan, LossScale lossScale) {
     static final int VERSION = 2;
     /** The oldest version that is read: it knew no loss scale. */
     static final int OLDEST = 1;
+
+    /**
+     * What keeps gradients within the range of float16.
+     *
+     * @param factor of the loss
+     * @param good   steps without overflow since it last changed
+     */
+    public record LossScale(double factor, int good) {}
 
     /** Sums over samples; {@code classified} of them have a class. */
     public record Sums(double loss, long samples, long correct, long classified) {

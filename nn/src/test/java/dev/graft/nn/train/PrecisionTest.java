@@ -168,11 +168,11 @@ class PrecisionTest {
                 s.stepped(true);
             }
             assertThat(s.scale().item()).isEqualTo(32768);
-            assertThat(s.state()).isEqualTo(new LossScaler.State(32768, 1999));
+            assertThat(s.state()).isEqualTo(new TrainingState.LossScale(32768, 1999));
             s.stepped(true);
             assertThat(s.scale().item()).isEqualTo(65536);
             assertThat(s.state().good()).isZero();
-            assertThatThrownBy(() -> s.load(new LossScaler.State(Double.NaN, 0))).hasMessageContaining("damaged");
+            assertThatThrownBy(() -> s.load(new TrainingState.LossScale(Double.NaN, 0))).hasMessageContaining("damaged");
             for (int i = 0; i < 30; i++) {
                 s.stepped(false);
             }
@@ -198,12 +198,12 @@ class PrecisionTest {
             assertThat(done.loss()).isGreaterThan(1000);
             TrainerTest.values(m).forEach((path, v) -> assertThat(v).as(path).isEqualTo(before.get(path)));
             assertThat(optimizer.state().steps()).isEmpty();
-            assertThat(precision.state().scale()).isEqualTo(32768);
+            assertThat(precision.state().factor()).isEqualTo(32768);
             factor[0] = 1;
             assertThat(step.run(batches, 1, 1, new double[] {1}, tally).skipped()).isFalse();
             assertThat(optimizer.state().steps().values()).containsOnly(1L);
             assertThat(TrainerTest.values(m).get("head.weight")).isNotEqualTo(before.get("head.weight"));
-            assertThat(precision.state()).isEqualTo(new LossScaler.State(32768, 1));
+            assertThat(precision.state()).isEqualTo(new TrainingState.LossScale(32768, 1));
             assertThat(tally.samples()).isEqualTo(16);
         }
     }
