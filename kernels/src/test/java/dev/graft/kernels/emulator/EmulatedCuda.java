@@ -100,6 +100,7 @@ public final class EmulatedCuda {
                 System.setProperty("graft.cuda.families", "true");     // g++ starts slowly, NVRTC does not
                 System.setProperty("graft.cuda.cache", folder.resolve("kernels").toRealPath().resolve("cache").toString());
                 cuda = SymbolLookup.libraryLookup(folder.resolve("libcuda.so.1"), Arena.global());
+                reset();
             } catch (IOException e) {
                 folder = null;
                 reason = e.getMessage();
@@ -128,9 +129,14 @@ public final class EmulatedCuda {
 
     // ------------------------------------------------------------------ switches
 
-    /** A working device as at the start; counters at 0. What is allocated, loaded or recorded stays. */
+    /**
+     * A working device as at the start; counters at 0. What is allocated, loaded or recorded stays. The properties
+     * {@code graft.emulator.order} and {@code graft.emulator.lazy} set another order for a whole run of tests.
+     */
     public static void reset() {
         call("graft_emu_reset", FunctionDescriptor.ofVoid());
+        order(Order.valueOf(System.getProperty("graft.emulator.order", "FORWARD")), Long.getLong("graft.emulator.seed", 1));
+        lazy(Boolean.getBoolean("graft.emulator.lazy"));
     }
 
     public static void totalMemory(long bytes) {
