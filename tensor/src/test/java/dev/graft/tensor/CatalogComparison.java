@@ -42,7 +42,7 @@ public final class CatalogComparison {
     public static void compare(Device device, OpCatalog.Case given, DType type, long seed, List<String> differences) {
         OpCatalog.Case c = forDevice(given);
         Tensor[] in = OpCatalog.inputs(c, type, seed);
-        Tensor[] want = expected(c, type, in);
+        Tensor[] want = expected(c, type, seed, in);
         Tensor[] got = onDevice(device, c, in, false);
         if (got.length != want.length) {
             differences.add(c + " in " + type + ": " + got.length + " outputs instead of " + want.length);
@@ -106,9 +106,9 @@ public final class CatalogComparison {
         }
     }
 
-    /** What the reference gives for these inputs in float64; ops without inputs keep their own type. */
-    public static Tensor[] expected(OpCatalog.Case c, DType type, Tensor[] in) {
-        return EXPECTED.computeIfAbsent(c.name() + type, k -> Scope.persistent(() -> {
+    /** What the reference gives for these inputs, made from that seed, in float64; ops without inputs keep their own type. */
+    public static Tensor[] expected(OpCatalog.Case c, DType type, long seed, Tensor[] in) {
+        return EXPECTED.computeIfAbsent(c.name() + type + seed, k -> Scope.persistent(() -> {
             Tensor[] exact = new Tensor[in.length];
             for (int i = 0; i < in.length; i++) {
                 int at = i;
