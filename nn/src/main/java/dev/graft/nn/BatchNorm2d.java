@@ -87,7 +87,10 @@ public final class BatchNorm2d extends Module {
         check(x);
         if (usesRunningStatistics()) {
             Tensor scale = scale();
-            return x.mul(scale).add(shift(scale));
+            Tensor shift = shift(scale);
+            // 16-bit values in float32: scale and shift would lose digits, and their sum the difference of large numbers
+            return x.dtype() == DType.BF16 || x.dtype() == DType.F16
+                    ? x.cast(DType.F32).mul(scale).add(shift).cast(x.dtype()) : x.mul(scale).add(shift);
         }
         return normalise(x, FusedOp.Activation.NONE, null);
     }

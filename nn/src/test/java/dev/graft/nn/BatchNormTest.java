@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.within;
 import dev.graft.autograd.Checkpoint;
 import dev.graft.autograd.Gradients;
 import dev.graft.autograd.Tape;
+import dev.graft.tensor.Autocast;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
 import org.junit.jupiter.api.Test;
@@ -125,5 +127,23 @@ class BatchNormTest {
         Tensor y = Samples.training(() -> bn.call(Tensor.full(5, 4, 3)));
         assertThat(y.get(0, 1)).isCloseTo(bn.bias().value().get(1), within(1e-5));
         assertThat(bn.runningVar().value().get(1)).isFinite().isPositive();
+    }
+
+    @Test
+    void runningStatisticsNormaliseInFloatUnderAutocast() {
+        BatchNorm2d bn = new BatchNorm2d(3);
+        bn.runningMean().assign(Tensor.of(new float[] {30.3f, -17.7f, 9.1f}, 3).retain());
+        bn.runningVar().assign(Tensor.of(new float[] {0.3f, 0.07f, 0.2f}, 3).retain());
+        float[] v = new float[60];
+        for (int i = 0; i < v.length; i++) {
+            v[i] = new float[] {30.3f, -17.7f, 9.1f}[i % 3] + 0.01f * i - 0.3f;
+        }
+        Tensor x = Tensor.of(v, 20, 3).cast(DType.BF16);
+        Tensor y;
+        try (Autocast a = new Autocast(DType.BF16)) {
+            y = a.call(() -> bn.call(x));
+        }
+        assertThat(y.dtype()).isEqualTo(DType.BF16);
+        assertThat(y.toFloats()).isEqualTo(bn.call(x.cast(DType.F32)).cast(DType.BF16).toFloats());
     }
 }
