@@ -80,12 +80,23 @@ public final class Checkpoint {
             this.tape = tape;
         }
 
+        /** Asked of weights as well that autocast has kept in its type: no op reads those, only what was made of them. */
+        @Override
+        public boolean needsPrimitives(Tensor[] in) {
+            look(in);
+            return false;
+        }
+
         @Override
         public Tensor[] intercept(Op op, Tensor[] in, Next next) {
+            look(in);
+            return next.run(op, in);
+        }
+
+        private void look(Tensor[] in) {
             for (Tensor t : in) {
                 met |= tape.tracks(t) && t.dtype().isFloat();
             }
-            return next.run(op, in);
         }
     }
 

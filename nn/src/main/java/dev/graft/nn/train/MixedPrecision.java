@@ -40,7 +40,8 @@ final class MixedPrecision implements AutoCloseable {
 
     /** Gradients of the loss, times the loss's scale where there is one. */
     Gradients backward(Tape tape, Tensor loss) {
-        return scaler == null ? tape.backward(loss) : tape.backward(loss, scaler.scale());
+        return scaler == null || loss.size() != 1 ? tape.backward(loss)
+                : tape.backward(loss, scaler.scale().cast(loss.dtype()).reshape(loss.shape()));
     }
 
     boolean scalesLoss() {

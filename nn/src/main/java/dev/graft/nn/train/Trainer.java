@@ -7,6 +7,7 @@ import dev.graft.nn.metric.Metric;
 import dev.graft.nn.optim.LearningRates;
 import dev.graft.nn.optim.Optimizer;
 import dev.graft.nn.optim.Progress;
+import dev.graft.tensor.Context;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
@@ -250,7 +251,7 @@ public final class Trainer {
     private Evaluation validate(Batches validation, CapturedForward evaluation) {
         Evaluator evaluator = new Evaluator(x -> precision.forward(() -> evaluation.apply(x)), loss, device);
         metrics.forEach(m -> m.accept(evaluator));
-        Evaluation e = evaluator.evaluate(validation);
+        Evaluation e = precision.bind(Context.current()).call(() -> evaluator.evaluate(validation));
         if (!Double.isFinite(e.loss())) {
             throw new GraftException("training stopped after step " + step + " (end of epoch " + epoch
                     + "): the validation loss is " + e.loss()

@@ -31,7 +31,10 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.Op;
+import dev.graft.tensor.op.ReduceFn;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -121,6 +124,25 @@ class PrecisionTest {
     }
 
     @Test
+    void aCheckpointSeesWeightsWhoseCastsWereKept() {
+        Sequential m = Blobs.mlp(3);
+        try (Scope s = Scope.open("test"); Autocast a = new Autocast(DType.BF16)) {
+            Loss loss = new CrossEntropy();
+            Tensor x = Tensor.uniform(-1, 1, 8, 2);
+            Tensor y = Tensor.of(new int[] {0, 1, 0, 1, 1, 1, 0, 0}, 8);
+            Tape plain = new Tape();
+            Gradients g = plain.backward(a.call(() -> plain.record(() -> loss.of(m.call(x), y))));
+            a.endStep();
+            Tape.noGrad(() -> a.call(() -> m.call(x)));         // as evaluation between steps does
+            assertThat(a.keptBytes()).isPositive();
+            Tape again = new Tape();
+            Gradients h = again.backward(a.call(() -> again.record(() -> loss.of(Checkpoint.run(m::call, x), y))));
+            m.parameters().forEach((path, p) ->
+                    assertThat(h.of(p.value()).toFloats()).as(path).isEqualTo(g.of(p.value()).toFloats()));
+        }
+    }
+
+    @Test
     void aWeightThatIsUsedTwiceHasBothGradients() {
         Linear l = new Linear(4, 4, false);
         try (Scope s = Scope.open("test"); Autocast a = new Autocast(DType.BF16); Tape tape = new Tape()) {
@@ -132,6 +154,32 @@ class PrecisionTest {
                 assertThat(g.of(l.weight().value()).slice(0, o, o + 1).toFloats()).containsExactly(2, 4, -2, 1);
             }
         }
+    }
+
+    @Test
+    void validationComputesAsTraining() {
+        Sequential m = Blobs.mlp(3);
+        List<Boolean> inTraining = new ArrayList<>();
+        List<Boolean> inValidation = new ArrayList<>();
+        new Trainer(m, new AdamW(0.01).optimizer(m), new CrossEntropy(),
+                new TrainOptions(1, 1).withProgress(false).withPrecision(Precision.TF32)).forward(x -> {
+                    Context c = Context.current();
+                    (c.training() ? inTraining : inValidation).add(c.numerics().tf32());
+                    return m.call(x);
+                }).fit(Blobs.moons(16, 1).batches(8), Blobs.moons(16, 2).batches(8));
+        assertThat(inTraining).containsExactly(true, true);
+        assertThat(inValidation).containsExactly(true, true);
+    }
+
+    @Test
+    void aLossInFloat16IsScaledInItsType() {
+        Sequential m = Blobs.mlp(3);
+        Blobs data = Blobs.moons(16, 1);
+        Map<String, float[]> before = TrainerTest.values(m);
+        Loss largest = (p, y) -> p.reduce(ReduceFn.MAX, false).mul(1e-4).reshape(1);       // float16 [1]
+        new Trainer(m, new AdamW(0.01).optimizer(m), largest,
+                new TrainOptions(1, 1).withProgress(false).withPrecision(Precision.FP16)).fit(data.batches(8), null);
+        assertThat(TrainerTest.values(m).get("head.weight")).isNotEqualTo(before.get("head.weight"));
     }
 
     @Test
