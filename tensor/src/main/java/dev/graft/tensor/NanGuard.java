@@ -1,6 +1,7 @@
 package dev.graft.tensor;
 
 import dev.graft.tensor.op.AttentionOp;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.Op;
 import java.util.List;
 import java.util.Locale;
@@ -19,6 +20,9 @@ public final class NanGuard implements Interceptor {
     @Override
     public Tensor[] intercept(Op op, Tensor[] in, Next next) {
         Tensor[] out = next.run(op, in);
+        if (op instanceof CreateOp.Fill) {
+            return out;         // someone wrote that value
+        }
         Context plain = Context.current().withoutInterceptors();
         boolean guilty = plain.call(() -> !allFinite(checked(op, out)) && allFinite(in));
         if (guilty) {

@@ -62,6 +62,11 @@ public abstract class Storage {
         } while (!HANDLES.compareAndSet(this, now, now + 1));
     }
 
+    /** Whether the last handle has been closed. */
+    final boolean isFree() {
+        return handles <= 0;
+    }
+
     final void release() {
         if ((int) HANDLES.getAndAdd(this, -1) == 1) {
             free();

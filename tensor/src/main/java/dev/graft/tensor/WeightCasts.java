@@ -18,8 +18,11 @@ final class WeightCasts implements AutoCloseable {
     private final Map<Long, Tracked> tracked = new HashMap<>();
     private long bytes;
 
-    /** @param version of the weight that it was made of */
-    private record Kept(Tensor cast, int version) {}
+    /**
+     * @param of      the weight's memory
+     * @param version of the weight that it was made of
+     */
+    private record Kept(Tensor cast, Storage of, int version) {}
 
     /** @param chain the interceptors that saw the cast: only under the same ones is it the same value */
     private record Tracked(Tensor cast, int version, List<Interceptor> chain) {}
@@ -46,7 +49,7 @@ final class WeightCasts implements AutoCloseable {
         synchronized (this) {
             Tracked k = tracked.get(t.id());
             if (k != null && k.version == version && k.chain.equals(chain)) {
-                return k.cast;
+                return Scope.adopt(k.cast.retain());        // another thread may put its own in its place
             }
         }
         Tensor c = cast.apply(t);
@@ -76,7 +79,7 @@ final class WeightCasts implements AutoCloseable {
         }
         Tensor c = Scope.persistent(() -> cast.apply(t));
         Tensor mine = Scope.adopt(c.retain());
-        keep(t.id(), new Kept(c, version), size);
+        keep(t.id(), new Kept(c, t.storage(), version), size);
         return mine;
     }
 
@@ -84,6 +87,8 @@ final class WeightCasts implements AutoCloseable {
         if (lasting.containsKey(id)) {
             drop(id);
         }
+        // of weights that were replaced since, nobody will ask again
+        List.copyOf(lasting.entrySet()).stream().filter(e -> e.getValue().of.isFree()).forEach(e -> drop(e.getKey()));
         while (bytes + size > limit) {
             drop(lasting.keySet().iterator().next());
         }

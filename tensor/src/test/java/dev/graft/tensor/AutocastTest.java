@@ -167,6 +167,19 @@ class AutocastTest {
     }
 
     @Test
+    void castsOfReplacedWeightsGo() {
+        Tensor x = bf16(5, 7);
+        try (Autocast a = new Autocast(DType.BF16)) {
+            for (int i = 0; i < 4; i++) {
+                try (Tensor w = Scope.persistent(() -> f32(7, 3))) {
+                    a.call(() -> x.matmul(w));
+                }
+                assertThat(a.keptBytes()).isEqualTo(2 * 21);
+            }
+        }
+    }
+
+    @Test
     void whatIsKeptHasALimit() {
         Tensor x = bf16(1, 10);
         Tensor[] w = new Tensor[5];

@@ -83,6 +83,13 @@ class WatchingTest {
     }
 
     @Test
+    void theGuardLetsPassAnInfinityThatIsWritten() {
+        Tensor x = Tensor.of(new float[] {1, 2, 3}, 3);
+        assertThat(in("", new NanGuard()).call(() -> x.ge(2).where(x, Tensor.full(Double.NEGATIVE_INFINITY, 3)).softmax())
+                .toFloats()[0]).isZero();
+    }
+
+    @Test
     void theGuardLetsPassWhatCameInNotFinite() {
         Tensor x = Tensor.of(new float[] {Float.NaN, 2, Float.POSITIVE_INFINITY}, 3);
         assertThatCode(() -> in("", new NanGuard()).run(() -> x.add(1).exp())).doesNotThrowAnyException();
