@@ -3,6 +3,7 @@
 // T: element type.  V: channels of a thread.  I: type that counts the threads' items, u32 or i64.
 // KERNEL: size of the window if it is square and should be unrolled, else 0.
 // Twin: dev.graft.tensor.reference.ReferencePool.
+#include "pixels.cuh"
 
 typedef acc_t<T> A;
 
@@ -58,24 +59,6 @@ template <bool ADAPTIVE> __device__ __forceinline__ Window covering(Axis a, i32 
     return w;
 }
 
-/** Item i of [N, height, width, vectors]. */
-struct Pixel { i64 image; i32 h, w, v; };
-
-__device__ __forceinline__ Pixel pixel_of(I i, i32 height, i32 width, i32 vectors) {
-    Pixel p;
-    I q = i / (I) vectors;
-    p.v = (i32) (i - q * (I) vectors);
-    I r = q / (I) width;
-    p.w = (i32) (q - r * (I) width);
-    I n = r / (I) height;
-    p.h = (i32) (r - n * (I) height);
-    p.image = (i64) n;
-    return p;
-}
-
-#define EACH_ITEM(i, n) \
-    for (i64 i = (i64) blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += (i64) gridDim.x * blockDim.x)
-
 __device__ __forceinline__ void take_larger(A *best, i32 *winner, Vec<T, V> x, i32 place) {
     A f[V];
     unpack(x, f);
@@ -110,7 +93,7 @@ __device__ __forceinline__ void load_places(const i32 *p, i64 i, i32 *x) {
 
 /** The first of the largest elements, NaN above all, and its place h * W + w. */
 extern "C" __global__ void __launch_bounds__(256) max_pool(const T *x, T *y, i32 *places, i64 items, Pool p) {
-    EACH_ITEM(i, items) {
+    GRID_STRIDE(i, items) {
         Pixel o = pixel_of((I) i, p.h.out, p.w.out, p.vectors);
         Window h = window_of<false>(p.h, o.h, 0), w = window_of<false>(p.w, o.w, 0);
         i64 image = o.image * p.h.size * p.w.size;
@@ -156,7 +139,7 @@ extern "C" __global__ void __launch_bounds__(256) max_pool(const T *x, T *y, i32
 /** Each place must lie in its window. */
 extern "C" __global__ void __launch_bounds__(256) max_pool_backward(const T *dy, T *dx, const i32 *places, i64 items,
                                                                     Pool p) {
-    EACH_ITEM(i, items) {
+    GRID_STRIDE(i, items) {
         Pixel o = pixel_of((I) i, p.h.size, p.w.size, p.vectors);
         Window h = covering<false>(p.h, o.h), w = covering<false>(p.w, o.w);
         i32 place = o.h * p.w.size + o.w;
@@ -179,7 +162,7 @@ extern "C" __global__ void __launch_bounds__(256) max_pool_backward(const T *dy,
 }
 
 template <bool ADAPTIVE> __device__ __forceinline__ void mean_pool(const T *x, T *y, i64 items, Pool p) {
-    EACH_ITEM(i, items) {
+    GRID_STRIDE(i, items) {
         Pixel o = pixel_of((I) i, p.h.out, p.w.out, p.vectors);
         Window h = window_of<ADAPTIVE>(p.h, o.h, p.counts), w = window_of<ADAPTIVE>(p.w, o.w, p.counts);
         A s[V];
@@ -211,7 +194,7 @@ template <bool ADAPTIVE> __device__ __forceinline__ void mean_pool(const T *x, T
 }
 
 template <bool ADAPTIVE> __device__ __forceinline__ void mean_pool_backward(const T *dy, T *dx, i64 items, Pool p) {
-    EACH_ITEM(i, items) {
+    GRID_STRIDE(i, items) {
         Pixel o = pixel_of((I) i, p.h.size, p.w.size, p.vectors);
         Window h = covering<ADAPTIVE>(p.h, o.h), w = covering<ADAPTIVE>(p.w, o.w);
         A s[V];

@@ -4,6 +4,7 @@
 // T: element type.  V: channels of a thread.  I: type that counts the threads' items, u32 or i64.  P: type that holds (2
 // * in + 1) * out, u32 or i64.  MODE: 0 nearest, 1 bilinear, 2 bilinear with aligned corners.
 // Twin: dev.graft.tensor.reference.ReferenceResize.
+#include "pixels.cuh"
 
 typedef acc_t<T> A;
 
@@ -59,23 +60,8 @@ __device__ __forceinline__ A weight_of(Tap t, i32 i) {
 /** Passed by value, in this order. */
 struct Sizes { i32 inH, inW, outH, outW, vectors; };
 
-/** Item i of [N, height, width, vectors]. */
-struct Pixel { i64 image; i32 h, w, v; };
-
-__device__ __forceinline__ Pixel pixel_of(I i, i32 height, i32 width, i32 vectors) {
-    Pixel p;
-    I q = i / (I) vectors;
-    p.v = (i32) (i - q * (I) vectors);
-    I r = q / (I) width;
-    p.w = (i32) (q - r * (I) width);
-    I n = r / (I) height;
-    p.h = (i32) (r - n * (I) height);
-    p.image = (i64) n;
-    return p;
-}
-
 extern "C" __global__ void __launch_bounds__(256) resize(const T *x, T *y, i64 items, Sizes s) {
-    for (i64 i = (i64) blockIdx.x * blockDim.x + threadIdx.x; i < items; i += (i64) gridDim.x * blockDim.x) {
+    GRID_STRIDE(i, items) {
         Pixel o = pixel_of((I) i, s.outH, s.outW, s.vectors);
         Tap h = tap_of(o.h, s.inH, s.outH), w = tap_of(o.w, s.inW, s.outW);
         i64 low = (o.image * s.inH + h.low) * s.inW;
@@ -97,7 +83,7 @@ extern "C" __global__ void __launch_bounds__(256) resize(const T *x, T *y, i64 i
 }
 
 extern "C" __global__ void __launch_bounds__(256) resize_backward(const T *dy, T *dx, i64 items, Sizes s) {
-    for (i64 i = (i64) blockIdx.x * blockDim.x + threadIdx.x; i < items; i += (i64) gridDim.x * blockDim.x) {
+    GRID_STRIDE(i, items) {
         Pixel o = pixel_of((I) i, s.inH, s.inW, s.vectors);
         i32 top, bottom, left, right;
         readers(o.h, s.inH, s.outH, top, bottom);

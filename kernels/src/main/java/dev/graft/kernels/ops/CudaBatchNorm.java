@@ -2,6 +2,7 @@ package dev.graft.kernels.ops;
 
 import dev.graft.kernels.CudaDevice;
 import dev.graft.kernels.Scratch;
+import dev.graft.kernels.compile.Kernel;
 import dev.graft.kernels.compile.KernelSource;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.FusedOp.Activation;
@@ -11,9 +12,11 @@ final class CudaBatchNorm {
     private static final int ROWS_PER_THREAD = 8;
 
     private final CudaDevice device;
+    private final KernelTable kernels;
 
     CudaBatchNorm(CudaDevice device) {
         this.device = device;
+        kernels = new KernelTable(device);
     }
 
     /** in: x, gamma, beta and maybe a residual; out: y, mean, invstd. */
@@ -23,16 +26,16 @@ final class CudaBatchNorm {
         int channels = x.dim(-1);
         long rows = x.size() / channels;
         int width = Vectors.width(x.dtype(), channels, x, in[1], in[2], residual == null ? x : residual, out[0]);
-        KernelSource source = source(x, in[1], width, activation, residual != null);
+        int variant = variant(activation, residual != null);
         long bytes = Vectors.accumulator(x.dtype()).bytes();
         Tiles t = Tiles.reducing(1, rows, channels / width, device.multiprocessors());
         try (Scratch statistics = device.scratch(2 * channels * bytes);
                 Scratch partial = device.scratch(t.partial(2 * width, x.dtype()))) {
-            device.kernel(source, "batch_norm_statistics").args().ptr(x).ptr(out[1]).ptr(out[2]).ptr(statistics.address())
+            kernel("batch_norm_statistics", x, in[1], width, variant).args().ptr(x).ptr(out[1]).ptr(out[2]).ptr(statistics.address())
                     .ptr(partial.address()).ptr(device.counters()).longs(t.longs()).f64(eps)
                     .launch(t.blocks(), Tiles.THREADS);
             Tiles w = Tiles.walking(1, rows, channels / width, ROWS_PER_THREAD);
-            device.kernel(source, "batch_norm_apply").args().ptr(x).ptr(residual == null ? x : residual).ptr(in[1])
+            kernel("batch_norm_apply", x, in[1], width, variant).args().ptr(x).ptr(residual == null ? x : residual).ptr(in[1])
                     .ptr(in[2]).ptr(statistics.address()).ptr(out[0]).longs(w.longs()).launch(w.blocks(), Tiles.THREADS);
         }
     }
@@ -48,27 +51,33 @@ final class CudaBatchNorm {
         int channels = x.dim(-1);
         long rows = x.size() / channels;
         int width = Vectors.width(x.dtype(), channels, dy, x, passed, gamma, mean, invstd, out[0], residual);
-        KernelSource source = source(x, gamma, width, activation, out.length > 3);
+        int variant = variant(activation, out.length > 3);
         long bytes = Vectors.accumulator(x.dtype()).bytes();
         Tiles t = Tiles.reducing(1, rows, channels / width, device.multiprocessors());
         try (Scratch sums = device.scratch(2 * channels * bytes);
                 Scratch partial = device.scratch(t.partial(2 * width, x.dtype()))) {
-            device.kernel(source, "batch_norm_sums").args().ptr(dy).ptr(x).ptr(passed).ptr(mean).ptr(invstd)
+            kernel("batch_norm_sums", x, gamma, width, variant).args().ptr(dy).ptr(x).ptr(passed).ptr(mean).ptr(invstd)
                     .ptr(sums.address()).ptr(out[1]).ptr(out[2]).ptr(partial.address()).ptr(device.counters())
                     .longs(t.longs()).launch(t.blocks(), Tiles.THREADS);
             Tiles w = Tiles.walking(1, rows, channels / width, ROWS_PER_THREAD);
-            device.kernel(source, "batch_norm_gradient").args().ptr(dy).ptr(x).ptr(passed).ptr(gamma).ptr(mean).ptr(invstd)
+            kernel("batch_norm_gradient", x, gamma, width, variant).args().ptr(dy).ptr(x).ptr(passed).ptr(gamma).ptr(mean).ptr(invstd)
                     .ptr(sums.address()).ptr(out[0]).ptr(residual).longs(w.longs()).launch(w.blocks(), Tiles.THREADS);
         }
     }
 
-    private static KernelSource source(Tensor x, Tensor gamma, int width, Activation activation, boolean residual) {
+    /** ACT and RESIDUAL of the kernels as one number. */
+    private static int variant(Activation activation, boolean residual) {
         int act = switch (activation) {
             case NONE -> 0;
             case RELU -> 1;
             case RELU6 -> 2;
         };
-        return KernelSource.of("batch_norm.cu").define("T", Vectors.type(x.dtype())).define("W", Vectors.type(gamma.dtype()))
-                .define("V", width).define("ACT", act).define("RESIDUAL", residual ? 1 : 0);
+        return 2 * act + (residual ? 1 : 0);
+    }
+
+    private Kernel kernel(String function, Tensor x, Tensor gamma, int width, int variant) {
+        return kernels.get(function, x.dtype(), gamma.dtype(), width, variant, () -> KernelSource.of("batch_norm.cu")
+                .define("T", CudaTypes.of(x.dtype())).define("W", CudaTypes.of(gamma.dtype())).define("V", width)
+                .define("ACT", variant / 2).define("RESIDUAL", variant % 2));
     }
 }

@@ -4,6 +4,7 @@ import dev.graft.kernels.CudaDevice;
 import dev.graft.kernels.CudaStorage;
 import dev.graft.kernels.DeviceError;
 import dev.graft.kernels.Scratch;
+import dev.graft.kernels.compile.Kernel;
 import dev.graft.kernels.compile.KernelSource;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Shape;
@@ -19,9 +20,11 @@ public final class CudaIndex {
     private static final int ERROR = DeviceError.INDEX_OUT_OF_RANGE.ordinal();
 
     private final CudaDevice device;
+    private final KernelTable kernels;
 
     public CudaIndex(CudaDevice device) {
         this.device = device;
+        kernels = new KernelTable(device);
     }
 
     /** @return whether this was computed here */
@@ -49,7 +52,7 @@ public final class CudaIndex {
         long n = index.size();
         long row = out.size() / n;
         int width = Vectors.width(table.dtype(), row, table, out);
-        device.kernel(moving(table.dtype(), index, width), "take").args().ptr(table).ptr(index).ptr(out).i64(n)
+        moving("take", table.dtype(), index, width).args().ptr(table).ptr(index).ptr(out).i64(n)
                 .i64(row / width).i64(table.dim(0)).ptr(device.errorFlag()).i32(ERROR)
                 .launch(Vectors.blocks(Tiles.ceil(out.size() / width, 4)), Vectors.THREADS);
         return true;
@@ -57,21 +60,22 @@ public final class CudaIndex {
 
     /** out[o, i, k] = x[o, index[o, i, k], k] with {@code picks} of {@code size} elements along the middle axis. */
     boolean takeAlong(Tensor x, Tensor index, Tensor out, long picks, long inner, long size) {
-        device.kernel(moving(x.dtype(), index, 1), "take_along").args().ptr(x).ptr(index).ptr(out).i64(out.size()).i64(picks)
+        moving("take_along", x.dtype(), index, 1).args().ptr(x).ptr(index).ptr(out).i64(out.size()).i64(picks)
                 .i64(inner).i64(size).ptr(device.errorFlag()).i32(ERROR)
                 .launch(Vectors.blocks(out.size()), Vectors.THREADS);
         return true;
     }
 
     /** Only the size of an element matters where it is moved. */
-    private static KernelSource moving(DType type, Tensor index, int width) {
+    private Kernel moving(String function, DType type, Tensor index, int width) {
         String word = switch (type.bytes()) {
             case 1 -> "u8";
             case 2 -> "u16";
             case 4 -> "u32";
             default -> "u64";
         };
-        return KernelSource.of("index.cu").define("T", word).define("I", Vectors.type(index.dtype())).define("V", width);
+        return kernels.get(function, type, index.dtype(), width, 0, () -> KernelSource.of("index.cu").define("T", word)
+                .define("I", CudaTypes.of(index.dtype())).define("V", width));
     }
 
     // ------------------------------------------------------------------ adding
@@ -83,18 +87,17 @@ public final class CudaIndex {
         long n = index.size();
         long row = out.size() / rows;
         int width = Math.min(4, Vectors.width(dy.dtype(), row, dy, out));
-        KernelSource source = adding(dy, index, width);
         boolean anyOrder = !dy.dtype().isFloat() || !device.deterministic();
-        sums(source, out, sum -> {
+        sums(dy, index, out, sum -> {
             if (n == 0) {
                 return;
             }
             if (anyOrder) {
-                device.kernel(source, "add_rows").args().ptr(dy).ptr(index).ptr(sum).i64(n).i64(row / width).i64(rows)
+                adding("add_rows", dy, index, width).args().ptr(dy).ptr(index).ptr(sum).i64(n).i64(row / width).i64(rows)
                         .ptr(device.errorFlag()).i32(ERROR).launch(Vectors.blocks(dy.size() / width), Vectors.THREADS);
             } else {
                 long owned = Tiles.ceil(rows, 4L * device.multiprocessors());
-                device.kernel(source, "add_rows_in_order").args().ptr(dy).ptr(index).ptr(sum).i64(n).i64(row / width)
+                adding("add_rows_in_order", dy, index, width).args().ptr(dy).ptr(index).ptr(sum).i64(n).i64(row / width)
                         .i64(rows).i64(owned).ptr(device.errorFlag()).i32(ERROR)
                         .launch(Tiles.ceil(rows, owned), Vectors.THREADS);
             }
@@ -107,28 +110,28 @@ public final class CudaIndex {
         if (dy.dtype() == DType.BOOL) {
             return false;
         }
-        KernelSource source = adding(dy, index, 1);
         long lines = outer * inner;
         boolean anyOrder = (!dy.dtype().isFloat() || !device.deterministic())
                 && lines < (long) Vectors.THREADS * device.multiprocessors();
-        sums(source, out, sum -> {
+        sums(dy, index, out, sum -> {
             if (dy.size() == 0) {
                 return;
             }
-            device.kernel(source, anyOrder ? "add_along" : "add_along_in_order").args().ptr(dy).ptr(index).ptr(sum)
+            adding(anyOrder ? "add_along" : "add_along_in_order", dy, index, 1).args().ptr(dy).ptr(index).ptr(sum)
                     .i64(anyOrder ? dy.size() : lines).i64(picks).i64(inner).i64(size).ptr(device.errorFlag()).i32(ERROR)
                     .launch(Vectors.blocks(anyOrder ? dy.size() : lines), Vectors.THREADS);
         });
         return true;
     }
 
-    private static KernelSource adding(Tensor dy, Tensor index, int width) {
-        return KernelSource.of("index.cu").define("T", Vectors.type(dy.dtype())).define("I", Vectors.type(index.dtype()))
-                .define("V", width).define("ADDS", 1);
+    private Kernel adding(String function, Tensor dy, Tensor index, int width) {
+        return kernels.get(function, dy.dtype(), index.dtype(), width, 1, () -> KernelSource.of("index.cu")
+                .define("T", CudaTypes.of(dy.dtype())).define("I", CudaTypes.of(index.dtype())).define("V", width)
+                .define("ADDS", 1));
     }
 
     /** Lets {@code add} add to zeros of the type that sums are made in, and stores them. */
-    private void sums(KernelSource source, Tensor out, LongConsumer add) {
+    private void sums(Tensor dy, Tensor index, Tensor out, LongConsumer add) {
         DType sum = Vectors.accumulator(out.dtype());
         long bytes = out.size() * sum.bytes();
         if (sum == out.dtype()) {
@@ -139,7 +142,7 @@ public final class CudaIndex {
         try (Scratch s = device.scratch(bytes)) {
             device.zero(s.address(), bytes);
             add.accept(s.address());
-            device.kernel(source, "store_sums").args().ptr(s.address()).ptr(out).i64(out.size())
+            adding("store_sums", dy, index, 1).args().ptr(s.address()).ptr(out).i64(out.size())
                     .launch(Vectors.blocks(out.size()), Vectors.THREADS);
         }
     }

@@ -10,9 +10,11 @@ import dev.graft.tensor.Tensor;
 /** Layer norm over the last axis. */
 final class CudaLayerNorm {
     private final CudaDevice device;
+    private final KernelTable kernels;
 
     CudaLayerNorm(CudaDevice device) {
         this.device = device;
+        kernels = new KernelTable(device);
     }
 
     /** in: x, gamma, beta; out: y, mean, rstd. */
@@ -22,7 +24,7 @@ final class CudaLayerNorm {
         int vectors = x.dim(-1) / width;
         long rows = x.size() / x.dim(-1);
         RowTeams r = RowTeams.keeping(vectors, width, x.dtype() == DType.F64 ? 16 : 32, 512);
-        device.kernel(source(x, in[1], width), "layer_norm" + r.suffix(width)).args().ptr(x).ptr(in[1]).ptr(in[2])
+        kernel(r.named("layer_norm", width), x, in[1], width).args().ptr(x).ptr(in[1]).ptr(in[2])
                 .ptr(out[0]).ptr(out[1]).ptr(out[2]).i64(rows).i32(vectors).i32(r.team()).f64(eps).launch(r.blocks(rows), r.threads());
     }
 
@@ -33,13 +35,12 @@ final class CudaLayerNorm {
         int width = Vectors.width(x.dtype(), channels, in[0], x, in[2], out[0]);
         int vectors = channels / width;
         long rows = x.size() / channels;
-        KernelSource source = source(x, in[2], width);
         RowTeams r = RowTeams.keepingTwice(vectors, width, x.dtype() == DType.F64 ? 16 : 32);
-        Kernel k = device.kernel(source, "layer_norm_backward" + r.suffix(width));
+        Kernel k = kernel(r.named("layer_norm_backward", width), x, in[2], width);
         if (r.each() == 0) {
             k.args().ptr(in[0]).ptr(x).ptr(in[2]).ptr(in[3]).ptr(in[4]).ptr(out[0]).i64(rows).i32(vectors).i32(r.team())
                     .launch(r.blocks(rows), r.threads());
-            longParameters(source, in, out, rows, vectors, width);
+            longParameters(in, out, rows, vectors, width);
             return;
         }
         DType sum = Vectors.accumulator(x.dtype());
@@ -51,21 +52,21 @@ final class CudaLayerNorm {
                     .i32(vectors).i32(r.team()).launch((int) blocks, 1, 1, r.threads(), 1, 1, shared);
             int part = Math.min(width, 16 / sum.bytes());
             Tiles t = Tiles.whole(2, blocks, channels / part);
-            device.kernel(source, "layer_norm_parameters").args().ptr(partial.address()).ptr(out[1]).ptr(out[2])
+            kernel("layer_norm_parameters", x, in[2], width).args().ptr(partial.address()).ptr(out[1]).ptr(out[2])
                     .longs(t.longs()).launch(t.blocks(), Tiles.THREADS);
         }
     }
 
-    private void longParameters(KernelSource source, Tensor[] in, Tensor[] out, long rows, int vectors, int width) {
+    private void longParameters(Tensor[] in, Tensor[] out, long rows, int vectors, int width) {
         Tiles t = Tiles.reducing(1, rows, vectors, device.multiprocessors());
         try (Scratch partial = device.scratch(t.partial(2 * width, in[1].dtype()))) {
-            device.kernel(source, "layer_norm_sums").args().ptr(in[0]).ptr(in[1]).ptr(in[3]).ptr(in[4]).ptr(out[1])
+            kernel("layer_norm_sums", in[1], in[2], width).args().ptr(in[0]).ptr(in[1]).ptr(in[3]).ptr(in[4]).ptr(out[1])
                     .ptr(out[2]).ptr(partial.address()).ptr(device.counters()).longs(t.longs()).launch(t.blocks(), Tiles.THREADS);
         }
     }
 
-    private static KernelSource source(Tensor x, Tensor gamma, int width) {
-        return KernelSource.of("layer_norm.cu").define("T", Vectors.type(x.dtype())).define("W", Vectors.type(gamma.dtype()))
-                .define("V", width);
+    private Kernel kernel(String function, Tensor x, Tensor gamma, int width) {
+        return kernels.get(function, x.dtype(), gamma.dtype(), width, 0, () -> KernelSource.of("layer_norm.cu")
+                .define("T", CudaTypes.of(x.dtype())).define("W", CudaTypes.of(gamma.dtype())).define("V", width));
     }
 }

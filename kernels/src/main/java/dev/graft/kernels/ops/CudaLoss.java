@@ -12,9 +12,11 @@ public final class CudaLoss {
     private static final int ERROR = DeviceError.TARGET_OUT_OF_RANGE.ordinal();
 
     private final CudaDevice device;
+    private final KernelTable kernels;
 
     public CudaLoss(CudaDevice device) {
         this.device = device;
+        kernels = new KernelTable(device);
     }
 
     /** @return whether this was computed here */
@@ -45,7 +47,7 @@ public final class CudaLoss {
     }
 
     private Kernel kernel(String name, Tensor x, Tensor target, int width) {
-        return device.kernel(KernelSource.of("cross_entropy.cu").define("T", Vectors.type(x.dtype())).define("V", width)
-                .define("I", Vectors.type(target.dtype())), name);
+        return kernels.get(name, x.dtype(), target.dtype(), width, 0, () -> KernelSource.of("cross_entropy.cu")
+                .define("T", CudaTypes.of(x.dtype())).define("V", width).define("I", CudaTypes.of(target.dtype())));
     }
 }

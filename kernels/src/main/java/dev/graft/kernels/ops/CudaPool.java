@@ -3,6 +3,7 @@ package dev.graft.kernels.ops;
 import dev.graft.kernels.CudaDevice;
 import dev.graft.kernels.compile.KernelSource;
 import dev.graft.kernels.driver.Args;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.PoolOp;
 import dev.graft.tensor.op.PoolParams;
@@ -12,12 +13,14 @@ public final class CudaPool {
     private static final PoolParams NO_WINDOWS = PoolParams.of(1, 1, 0);
 
     private final CudaDevice device;
+    private final KernelTable kernels;
     private final CudaReduce reductions;
     private final CudaIndex index;
 
     /** @param reductions for means of whole images; {@code index} for winners that may lie anywhere */
     public CudaPool(CudaDevice device, CudaReduce reductions, CudaIndex index) {
         this.device = device;
+        kernels = new KernelTable(device);
         this.reductions = reductions;
         this.index = index;
     }
@@ -80,9 +83,11 @@ public final class CudaPool {
                 : Vectors.wholeOrOne(image.dtype(), image.dim(3), image, pooled, places);
         long items = written.size() / width;
         boolean unrolled = name.equals("max_pool") && p.kernelH() == p.kernelW() && p.kernelH() <= 3;
-        KernelSource source = KernelSource.of("pool.cu").define("T", Vectors.type(image.dtype())).define("V", width)
-                .define("I", Vectors.counter(items)).define("KERNEL", unrolled ? p.kernelH() : 0);
-        Args args = device.kernel(source, name).args().ptr(written == image ? pooled : image).ptr(written);
+        int kernel = unrolled ? p.kernelH() : 0;
+        DType counter = Vectors.counter(items);
+        Args args = kernels.get(name, image.dtype(), counter, width, kernel, () -> KernelSource.of("pool.cu")
+                .define("T", CudaTypes.of(image.dtype())).define("V", width).define("I", Vectors.unsigned(counter))
+                .define("KERNEL", kernel)).args().ptr(written == image ? pooled : image).ptr(written);
         if (places != null) {
             args.ptr(places);
         }

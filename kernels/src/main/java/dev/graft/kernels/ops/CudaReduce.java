@@ -3,6 +3,7 @@ package dev.graft.kernels.ops;
 import dev.graft.kernels.CudaDevice;
 import dev.graft.kernels.CudaStorage;
 import dev.graft.kernels.Scratch;
+import dev.graft.kernels.compile.Kernel;
 import dev.graft.kernels.compile.KernelSource;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Shape;
@@ -26,10 +27,12 @@ public final class CudaReduce {
     private static final int THREADS = 256;
 
     private final CudaDevice device;
+    private final KernelTable kernels;
     private final CudaSoftmax softmax;
 
     public CudaReduce(CudaDevice device) {
         this.device = device;
+        kernels = new KernelTable(device);
         softmax = new CudaSoftmax(device);
     }
 
@@ -135,21 +138,20 @@ public final class CudaReduce {
         while (width > 1 && ((columns ? inner : rows) % width != 0 || x % (width * type.bytes()) != 0)) {
             width /= 2;
         }
-        KernelSource source = KernelSource.of("reduce.cu").define("IN", Vectors.type(type)).define("OUT", Vectors.type(to))
-                .define("FN", fn).define("V", width);
         int part = places ? 16 : Vectors.accumulator(type).bytes();
         if (columns) {
             Tiles t = Tiles.reducing(outer, rows, inner / width, device.multiprocessors());
             try (Scratch partial = device.scratch(t.splits() > 1 ? t.splits() * t.columns() * width * part : 0)) {
-                device.kernel(source, "reduce_columns").args().ptr(x).ptr(y).ptr(partial.address()).ptr(device.counters())
+                kernel("reduce_columns", type, to, width, fn).args().ptr(x).ptr(y).ptr(partial.address()).ptr(device.counters())
                         .longs(t.longs()).f64(divisor).launch(t.blocks(), THREADS);
             }
             return;
         }
         long vectors = rows / width;
-        if (vectors <= 32 * 8) {
-            RowTeams r = RowTeams.walking(vectors, 8);
-            device.kernel(source, "reduce_short_rows").args().ptr(x).ptr(y).i64(outer).i64(vectors).i32(r.team())
+        // a warp each where there are rows for all, since a block's barriers cost more than a longer walk
+        if (vectors <= 32 * 8 || vectors <= 32 * 32 && outer >= 64L * device.multiprocessors()) {
+            RowTeams r = RowTeams.inWarps(vectors, 8);
+            kernel("reduce_short_rows", type, to, width, fn).args().ptr(x).ptr(y).i64(outer).i64(vectors).i32(r.team())
                     .f64(divisor).launch(r.blocks(outer), THREADS);
             return;
         }
@@ -158,8 +160,13 @@ public final class CudaReduce {
         long chunk = Tiles.ceil(vectors, splits);
         splits = Tiles.ceil(vectors, chunk);
         try (Scratch partial = device.scratch(splits > 1 ? outer * splits * part : 0)) {
-            device.kernel(source, "reduce_long_rows").args().ptr(x).ptr(y).ptr(partial.address()).ptr(device.counters())
+            kernel("reduce_long_rows", type, to, width, fn).args().ptr(x).ptr(y).ptr(partial.address()).ptr(device.counters())
                     .i64(vectors).i32((int) splits).i64(chunk).f64(divisor).launch(outer * splits, THREADS);
         }
+    }
+
+    private Kernel kernel(String function, DType type, DType to, int width, int fn) {
+        return kernels.get(function, type, to, width, fn, () -> KernelSource.of("reduce.cu").define("IN", CudaTypes.of(type))
+                .define("OUT", CudaTypes.of(to)).define("FN", fn).define("V", width));
     }
 }

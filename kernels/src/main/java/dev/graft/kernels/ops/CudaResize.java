@@ -2,15 +2,18 @@ package dev.graft.kernels.ops;
 
 import dev.graft.kernels.CudaDevice;
 import dev.graft.kernels.compile.KernelSource;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.ResizeOp;
 
 /** Resampling of [N, H, W, C] images and its gradient, which gathers: the same bits in every run. */
 public final class CudaResize {
     private final CudaDevice device;
+    private final KernelTable kernels;
 
     public CudaResize(CudaDevice device) {
         this.device = device;
+        kernels = new KernelTable(device);
     }
 
     /** @return whether this was computed here */
@@ -30,9 +33,12 @@ public final class CudaResize {
         long position = Math.max((2L * y.dim(1) + 1) * Math.max(x.dim(1), y.dim(1)),
                 (2L * y.dim(2) + 1) * Math.max(x.dim(2), y.dim(2)));
         int way = mode == ResizeOp.Mode.NEAREST ? 0 : alignCorners ? 2 : 1;
-        KernelSource source = KernelSource.of("resize.cu").define("T", Vectors.type(in.dtype())).define("V", width)
-                .define("I", Vectors.counter(items)).define("P", Vectors.counter(position)).define("MODE", way);
-        device.kernel(source, name).args().ptr(in).ptr(out).i64(items)
+        DType counter = Vectors.counter(items);
+        DType fraction = Vectors.counter(position);
+        int variant = way + (fraction == DType.I64 ? 3 : 0);
+        kernels.get(name, in.dtype(), counter, width, variant, () -> KernelSource.of("resize.cu")
+                .define("T", CudaTypes.of(in.dtype())).define("V", width).define("I", Vectors.unsigned(counter))
+                .define("P", Vectors.unsigned(fraction)).define("MODE", way)).args().ptr(in).ptr(out).i64(items)
                 .ints(x.dim(1), x.dim(2), y.dim(1), y.dim(2), in.dim(3) / width)
                 .launch(Vectors.blocks(items), Vectors.THREADS);
     }

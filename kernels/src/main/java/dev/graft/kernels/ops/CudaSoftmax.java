@@ -9,9 +9,11 @@ import dev.graft.tensor.Tensor;
 /** Softmax over the last axis and its gradient. */
 final class CudaSoftmax {
     private final CudaDevice device;
+    private final KernelTable kernels;
 
     CudaSoftmax(CudaDevice device) {
         this.device = device;
+        kernels = new KernelTable(device);
     }
 
     void forward(boolean log, Tensor x, Tensor y) {
@@ -35,7 +37,8 @@ final class CudaSoftmax {
     }
 
     private Kernel kernel(String name, boolean log, Tensor x, int width, RowTeams r) {
-        return device.kernel(KernelSource.of("softmax.cu").define("T", Vectors.type(x.dtype())).define("V", width)
-                .define("LOG", log ? 1 : 0), name + r.suffix(width));
+        int variant = log ? 1 : 0;
+        return kernels.get(r.named(name, width), x.dtype(), null, width, variant, () -> KernelSource.of("softmax.cu")
+                .define("T", CudaTypes.of(x.dtype())).define("V", width).define("LOG", variant));
     }
 }

@@ -47,19 +47,24 @@ record RowTeams(int each, int team, int threads) {
         return r.team > WARP && r.each > 16 / width ? new RowTeams(0, 512, 512) : r;
     }
 
+    /** For rows that are walked along by at most a warp, {@code atOnce} vectors for each lane if there are so many. */
+    static RowTeams inWarps(long vectors, int atOnce) {
+        return new RowTeams(0, Vectors.powerAbove(Math.min(WARP, Tiles.ceil(vectors, atOnce))), BLOCK);
+    }
+
     /** For rows that are walked along, {@code atOnce} vectors at a time. */
     static RowTeams walking(long vectors, int atOnce) {
         long wanted = Tiles.ceil(vectors, atOnce);
         if (wanted <= WARP) {
-            return new RowTeams(0, Vectors.powerAbove(wanted), BLOCK);
+            return inWarps(vectors, atOnce);
         }
         int threads = (int) Math.min(512, Tiles.ceil(wanted, WARP) * WARP);
         return new RowTeams(0, threads, threads);
     }
 
-    /** The kernel's name ends with this. */
-    String suffix(int width) {
-        return each == 0 ? "_long" : each == 1 ? "_one" : each == 16 / width ? "_some" : "_many";
+    /** The kernel's name, which ends with what a thread keeps. */
+    String named(String kernel, int width) {
+        return kernel + (each == 0 ? "_long" : each == 1 ? "_one" : each == 16 / width ? "_some" : "_many");
     }
 
     /** Rows that a block works on at a time. */

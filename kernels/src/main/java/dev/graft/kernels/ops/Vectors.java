@@ -4,29 +4,13 @@ import dev.graft.kernels.CudaStorage;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Tensor;
 
-/** How types are called in kernels, and how many elements a thread can access at once. */
+/** How many elements a thread can access at once, and how many threads there are. */
 final class Vectors {
     static final int THREADS = 256;
     private static final int WIDEST = 16;
     private static final int MOST_BLOCKS = 1 << 20;
 
     private Vectors() {}
-
-    /** The type's name in {@code common.cuh}. */
-    static String type(DType t) {
-        return switch (t) {
-            case F32 -> "float";
-            case F64 -> "double";
-            case F16 -> "half";
-            case BF16 -> "bf16";
-            case I8 -> "i8";
-            case I16 -> "i16";
-            case I32 -> "i32";
-            case I64 -> "i64";
-            case U8 -> "u8";
-            case BOOL -> "bool8";
-        };
-    }
 
     /** What {@code t} is computed in: {@code acc_t<T>}. */
     static DType accumulator(DType t) {
@@ -61,8 +45,13 @@ final class Vectors {
     }
 
     /** The type that a kernel counts up to {@code n} in: 32 bits where that is enough, since divisions are much faster. */
-    static String counter(long n) {
-        return n < 1L << 31 ? "u32" : "i64";
+    static DType counter(long n) {
+        return n < 1L << 31 ? DType.I32 : DType.I64;
+    }
+
+    /** The counter's type in kernels, where 32 bits have no sign. */
+    static String unsigned(DType counter) {
+        return counter == DType.I32 ? "u32" : "i64";
     }
 
     private static boolean aligned(int n, Tensor[] tensors) {
