@@ -21,7 +21,7 @@ final class FoldedConv {
         long[] now = fingerprint(Double.doubleToLongBits(bn.eps()), conv.weight().value(), b, bn.weight().value(),
                 bn.bias().value(), bn.runningMean().value(), bn.runningVar().value());
         synchronized (this) {
-            if (Arrays.equals(now, madeOf)) {
+            if (Arrays.equals(now, madeOf) && !mayChange(conv.weight(), conv.bias(), bn.weight(), bn.bias())) {
                 return new Tensor[] {weight.retain(), bias.retain()};
             }
         }
@@ -38,6 +38,11 @@ final class FoldedConv {
         Tensor[] mine = {made[0].retain(), made[1].retain()};
         keep(now, made);
         return mine;
+    }
+
+    /** A trainable batch norm stands for its statistics as well. */
+    private static boolean mayChange(Parameter... all) {
+        return Arrays.stream(all).anyMatch(p -> p != null && CapturedStep.mayChange(p.value()));
     }
 
     private synchronized void keep(long[] of, Tensor[] made) {

@@ -25,6 +25,7 @@ public final class CapturedStep implements AutoCloseable {
     private final Map<Storage, Tensor> read = new IdentityHashMap<>();
     private final Set<Storage> written = Collections.newSetFromMap(new IdentityHashMap<>());
     private Set<Storage> made = Collections.newSetFromMap(new IdentityHashMap<>());
+    private final boolean training = Context.current().training();
     private StepGraph graph;
 
     private CapturedStep() {}
@@ -53,6 +54,14 @@ public final class CapturedStep implements AutoCloseable {
     /** Whether the current call is being recorded: what it makes must not be kept for calls outside of the step. */
     public static boolean isRecording() {
         return RECORDING.isBound();
+    }
+
+    /**
+     * Whether the call is being recorded as part of a training step, which may change {@code t}: what was made of its values
+     * before would stay as it is in replays, and is to be made anew.
+     */
+    public static boolean mayChange(Tensor t) {
+        return RECORDING.isBound() && RECORDING.get().training && t.requiresGrad();
     }
 
     /** For the dispatcher: an op has run. */

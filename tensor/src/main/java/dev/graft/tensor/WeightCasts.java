@@ -69,7 +69,7 @@ final class WeightCasts implements AutoCloseable {
         int version = t.storage().version();
         synchronized (this) {
             Kept k = lasting.get(t.id());
-            if (k != null && k.version == version) {
+            if (k != null && k.version == version && !CapturedStep.mayChange(t)) {
                 return Scope.adopt(k.cast.retain());
             }
         }

@@ -3,6 +3,7 @@ package dev.graft.nn.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.autograd.Tape;
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Precision;
 import dev.graft.nn.Sequential;
@@ -18,6 +19,7 @@ import dev.graft.nn.optim.Regularizer;
 import dev.graft.nn.optim.Schedule;
 import dev.graft.nn.optim.Sgd;
 import dev.graft.nn.optim.UpdateRule;
+import dev.graft.tensor.Context;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
@@ -151,6 +153,26 @@ class DeviceTrainingTest {
             m.to(device);
             new Trainer(m, new AdamW(0.01).optimizer(m), new CrossEntropy(), new TrainOptions(2, 1).withProgress(false))
                     .forward(x -> m.call(readsBack.apply(x))).fit(TRAIN.shuffled(12, 1), VAL.batches(8));
+            got.add(TrainerTest.values(m));
+        }
+        got.getFirst().forEach((path, v) -> assertThat(got.getLast().get(path)).as(path).isEqualTo(v));
+    }
+
+    /** Validation leaves folded and cast weights behind; a step that is recorded right after it must not read them. */
+    @ParameterizedTest
+    @EnumSource(value = Precision.class, names = {"FLOAT32", "BF16"})
+    void aRecordedStepReadsNothingThatWasMadeOfOldWeights(Precision precision) {
+        List<Map<String, float[]>> got = new ArrayList<>();
+        for (boolean graphs : new boolean[] {false, true}) {
+            Sequential m = Blobs.cnn(5);
+            m.to(GPU);
+            UnaryOperator<Tensor> withTeacher = x -> Tape.noGrad(() -> Context.current().withTraining(false)
+                    .call(() -> m.call(x))).mul(0.5).add(m.call(x));
+            int replays = FakeBackend.of(GPU).replays();
+            new Trainer(m, new AdamW(0.02).optimizer(m), new CrossEntropy(),
+                    new TrainOptions(5, 1).withProgress(false).withPrecision(precision).withGraphs(graphs))
+                    .forward(withTeacher).fit(TRAIN.batches(72), VAL.batches(20));
+            assertThat(FakeBackend.of(GPU).replays() - replays > 2).isEqualTo(graphs);
             got.add(TrainerTest.values(m));
         }
         got.getFirst().forEach((path, v) -> assertThat(got.getLast().get(path)).as(path).isEqualTo(v));
