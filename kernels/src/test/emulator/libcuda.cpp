@@ -312,6 +312,7 @@ int cuStreamWaitEvent(P s, P e, unsigned) {
         if (ev->stream != st) c.joined[ev->stream] = std::max(c.joined[ev->stream], ev->position);
         return 0;
     }
+    if (ev->capture) { device().complain("cuStreamWaitEvent: the event was last recorded in a capture that has ended"); return 907; }
     if (!ev->stream) return 0;
     if (st->capture) { invalidate(*st->capture, "waits for work that is not captured"); return 905; }
     Stream *on = ev->stream;
@@ -349,6 +350,7 @@ int cuEventSynchronize(P e) {
     Event *ev = event(e);
     if (!ev) return 400;
     if (ev->capture && streams().captures.count(ev->capture)) { invalidate(*ev->capture, "cuEventSynchronize"); return 907; }
+    if (ev->capture) return 907;
     if (int x = unsafeInCapture("cuEventSynchronize", false)) return x;
     return ev->stream ? drain(*ev->stream, ev->position) : 0;
 }

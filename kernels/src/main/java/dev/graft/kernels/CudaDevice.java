@@ -45,10 +45,12 @@ public final class CudaDevice {
     private final DeviceAllocator allocator;
     private final Kernels kernels;
     private final Staging up;
+    private final Staging ahead;
     private final Staging down;
     private final long control;
     private Pending pending = Pending.NONE;
     private boolean fenced;
+    private boolean fenceOwed;
     private Cublas cublas;
     private Cudnn cudnn;
     private CudaException lost;
@@ -78,18 +80,21 @@ public final class CudaDevice {
 
             @Override
             public void free(long address) {
-                Driver.free(address);
+                if (enter()) {
+                    Driver.free(address);
+                }
             }
 
             @Override
             public void idle() {
-                if (recording == null) {
+                if (recording == null && enter()) {
                     waitForAll();
                 }
             }
         });
         kernels = new Kernels(computeCapability, new Args(compute));
         up = new Staging();
+        ahead = new Staging();
         down = new Staging();
         control = Driver.malloc(ControlBlock.BYTES);
         Driver.fillBytes(control, 0, ControlBlock.BYTES, compute);
@@ -145,10 +150,7 @@ public final class CudaDevice {
             if (lost != null) {
                 throw gone(lost);
             }
-            if (CURRENT.get() != this) {
-                Driver.makeCurrent(context);
-                CURRENT.set(this);
-            }
+            enter();
             try {
                 return body.get();
             } catch (CudaException e) {
@@ -158,6 +160,22 @@ public final class CudaDevice {
                 throw e;
             }
         }
+    }
+
+    /**
+     * Makes the context the calling thread's, for those that hold the lock without {@link #locked}: whoever closes a tensor,
+     * the garbage collector's threads among them, may never have run an op. False on a device that is lost, of which nothing
+     * is to be asked any more. A virtual thread may have come to another carrier, whose context nobody knows.
+     */
+    boolean enter() {
+        if (lost != null) {
+            return false;
+        }
+        if (CURRENT.get() != this || Thread.currentThread().isVirtual()) {
+            Driver.makeCurrent(context);
+            CURRENT.set(this);
+        }
+        return true;
     }
 
     void locked(Runnable body) {
@@ -258,6 +276,7 @@ public final class CudaDevice {
 
     /** Waits for the compute stream; throws what went wrong meanwhile. */
     void synchronize() {
+        notRecording("a step waits for the device");
         flush();
         Driver.synchronize(compute);
     }
@@ -315,7 +334,12 @@ public final class CudaDevice {
 
     /** The upload stream writes this memory next: it has to wait until the compute stream has come as far as here. */
     private void fence(Block b) {
-        if (b.forUploads() && lost == null) {
+        if (!b.forUploads()) {
+            return;
+        }
+        if (recording != null) {                   // an event recorded now would be the graph's; nothing is uploaded meanwhile
+            fenceOwed = true;
+        } else if (enter()) {
             Driver.record(computed, compute);
             fenced = true;
         }
@@ -341,7 +365,7 @@ public final class CudaDevice {
             if (fenced) {
                 Driver.await(copies, computed);
             }
-            up.upload(from, to.address() + offset, copies);
+            ahead.upload(from, to.address() + offset, copies);
             Driver.record(uploaded, copies);
             Driver.await(compute, uploaded);
         } else {
@@ -389,13 +413,20 @@ public final class CudaDevice {
 
     void recording(CudaGraph g) {
         recording = g;
+        if (g == null && fenceOwed) {
+            fenceOwed = false;
+            if (enter()) {
+                Driver.record(computed, compute);
+                fenced = true;
+            }
+        }
     }
 
     Pool beginPool(String label) {
         return allocator.beginPool(label);
     }
 
-    private void notRecording(String what) {
+    void notRecording(String what) {
         if (recording != null) {
             throw new NotCapturable(what);
         }

@@ -131,14 +131,15 @@ final class CudaGraph implements StepGraph {
     @Override
     public void close() {
         synchronized (device) {
-            if (exec != null) {
+            boolean usable = device.enter();
+            if (exec != null && usable) {
                 Driver.destroy(exec);
-                exec = null;
             }
-            if (graph != null) {
+            exec = null;
+            if (graph != null && usable) {
                 Driver.destroy(graph);
-                graph = null;
             }
+            graph = null;
             tables.close();
             device.allocator().close(pool);
         }

@@ -10,11 +10,13 @@ final class CudaMark implements Mark {
     private static final Cleaner CLEANER = Cleaner.create();
 
     private final CudaDevice device;
-    private final CUevent event = Driver.event(true);
+    private final CUevent event;
 
     CudaMark(CudaDevice device) {
         this.device = device;
+        device.notRecording("a step is timed");
         device.flush();
+        event = Driver.event(true);
         Driver.record(event, device.cuStream());
         CUevent e = event;
         CLEANER.register(this, () -> device.locked(() -> Driver.destroy(e)));

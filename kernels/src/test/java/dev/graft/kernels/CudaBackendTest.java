@@ -105,6 +105,114 @@ class CudaBackendTest {
     }
 
     @Test
+    void smallUploadsDoNotWaitForTheDevice() {
+        Tensor mean = cuda(8, 8);
+        Tensor x = cuda(0, 4);
+        Update half = new Update.Axpby(0.5, 0.5);
+        Dispatcher.update(half, mean, x);
+        assertThat(mean.toFloats()).containsExactly(4, 6);
+        EmulatedCuda.lazy(true);
+        long before = EmulatedCuda.launches("update");
+        for (int i = 0; i < 30; i++) {
+            Dispatcher.update(half, mean, x);                      // each has a table of its own
+        }
+        assertThat(EmulatedCuda.launches("update")).isEqualTo(before);
+        assertThat(mean.toFloats()).containsExactly(new float[] {0, 4}, within(1e-6f));
+        assertThat(EmulatedCuda.launches("update")).isEqualTo(before + 30);
+    }
+
+    @Test
+    void uploadsThatFillChunksToTheirEdgesArriveWhole() {
+        List<Tensor> all = new java.util.ArrayList<>();
+        int[] sizes = {3, 1_000_003, 64, 2_097_152, 5, 2_097_088, 1, 3_000_001};
+        for (int n : sizes) {
+            float[] v = new float[n];
+            for (int i = 0; i < n; i++) {
+                v[i] = n + i % 1000;
+            }
+            all.add(Tensor.of(v, n).to(CUDA));
+        }
+        for (int k = 0; k < sizes.length; k++) {
+            float[] back = all.get(k).toFloats();
+            for (int i = 0; i < back.length; i += i < 2000 ? 1 : 97) {
+                assertThat(back[i]).isEqualTo(sizes[k] + i % 1000);
+            }
+        }
+    }
+
+    /** The driver answers only threads that have a context, and whoever closes a tensor may never have run an op. */
+    @Test
+    void threadsThatNeverRanAnOpMayCloseWhatHasDeviceMemory() throws InterruptedException {
+        Tensor[] kept = new Tensor[1];
+        StepGraph graph = backend.capture(() -> kept[0] = Tensor.fill(new TensorSpec(DType.F32, Shape.of(4)), 3, CUDA).mul(2));
+        Tensor uploaded = Scope.persistent(() -> cuda(1, 2, 3));
+        Tensor large = Scope.persistent(() -> Tensor.of(new float[8_000_000], 8_000_000).to(CUDA));
+        List<Throwable> failures = new java.util.ArrayList<>();
+        Runnable close = () -> {
+            try {
+                uploaded.close();
+                graph.close();
+                kept[0].close();                    // gives the graph's memory back to the driver
+                large.close();
+                Memory.trim(CUDA);
+            } catch (RuntimeException e) {
+                failures.add(e);
+            }
+        };
+        Thread t = new Thread(close);
+        t.start();
+        t.join();
+        assertThat(failures).isEmpty();
+        assertThat(cuda(5, 6).add(1).toFloats()).containsExactly(6, 7);
+    }
+
+    @Test
+    void virtualThreadsHaveTheContextOnEveryCarrier() throws InterruptedException {
+        List<Throwable> failures = java.util.Collections.synchronizedList(new java.util.ArrayList<>());
+        List<Thread> all = new java.util.ArrayList<>();
+        for (int k = 0; k < 8; k++) {
+            all.add(Thread.startVirtualThread(() -> {
+                try (Scope s = Scope.open("virtual")) {
+                    for (int i = 0; i < 20; i++) {
+                        assertThat(cuda(i, 1).add(1).toFloats()).containsExactly(i + 1, 2);
+                        Thread.sleep(1);                            // goes on on any carrier
+                    }
+                } catch (Throwable e) {
+                    failures.add(e);
+                }
+            }));
+        }
+        for (Thread t : all) {
+            t.join();
+        }
+        assertThat(failures).isEmpty();
+    }
+
+    @Test
+    void uploadsAfterARecordingWaitForWhatItFreed() {
+        Tensor x = cuda(1, 2, 3);
+        Tensor batch = cuda(10, 10, 10);
+        inScope(() -> x.add(batch));
+        StepGraph graph = backend.capture(() -> {
+            x.add(1);
+            batch.close();                          // its fence must not become an event of the graph
+        });
+        assertThat(cuda(4, 5, 6).add(1).toFloats()).containsExactly(5, 6, 7);
+        graph.close();
+    }
+
+    @Test
+    void aStepThatIsTimedOrWaitsCannotBeRecorded() {
+        Tensor x = cuda(1, 2);
+        assertThatThrownBy(() -> backend.capture(() -> {
+            x.add(1);
+            backend.mark();
+        })).hasMessageContaining("cannot be captured").hasMessageContaining("timed");
+        assertThatThrownBy(() -> backend.capture(backend::synchronize)).hasMessageContaining("waits for the device");
+        assertThat(x.add(1).toFloats()).containsExactly(2, 3);
+    }
+
+    @Test
     void aViewIsReadAndWrittenAtItsPlace() {
         Tensor t = cuda(0, 1, 2, 3, 4, 5).reshape(3, 2);
         assertThat(t.row(1).toFloats()).containsExactly(2, 3);

@@ -6,16 +6,21 @@ import jcuda.driver.CUevent;
 import jcuda.driver.CUstream;
 
 /**
- * Page-locked memory through which heap arrays travel: two chunks, so that one is filled while the device reads the other,
- * and the program goes on when the last chunk is filled.
+ * Page-locked memory through which heap arrays travel, on one stream and in one direction: two chunks, so that one is filled
+ * while the device reads the other, and the program goes on when the last chunk is filled. Small uploads share a chunk: the
+ * program waits only when both chunks are full of what the device has not read yet.
  */
 public final class Staging {
     private static final long CHUNK = 8L << 20;
+    /** Where the next upload of a chunk may begin. */
+    private static final long GRAIN = 256;
 
     private final MemorySegment[] chunk = new MemorySegment[2];
     private final CUevent[] done = new CUevent[2];
     private final boolean[] busy = new boolean[2];
     private int next;
+    /** Bytes of the chunk that uploads have filled; a full one is left. */
+    private long filled = CHUNK;
 
     @SuppressWarnings("restricted")   // the driver's own memory has no size that Java knows of
     public Staging() {
@@ -27,13 +32,19 @@ public final class Staging {
 
     /** Copies {@code from} to the device in the order of {@code s}; {@code from} may be changed when this returns. */
     public void upload(MemorySegment from, long device, CUstream s) {
-        for (long at = 0; at < from.byteSize(); at += CHUNK) {
-            long n = Math.min(CHUNK, from.byteSize() - at);
-            MemorySegment c = take();
-            MemorySegment.copy(from, at, c, 0, n);
-            Driver.copyToDevice(device + at, c.address(), n, s);
-            Driver.record(done[next], s);
-            busy[next] = true;
+        for (long at = 0, n; at < from.byteSize(); at += n) {
+            if (filled == CHUNK) {
+                take();
+                filled = 0;
+            }
+            n = Math.min(CHUNK - filled, from.byteSize() - at);
+            MemorySegment.copy(from, at, chunk[next], filled, n);
+            Driver.copyToDevice(device + at, chunk[next].address() + filled, n, s);
+            filled = Math.min(CHUNK, (filled + n + GRAIN - 1) / GRAIN * GRAIN);
+            if (filled == CHUNK) {
+                Driver.record(done[next], s);
+                busy[next] = true;
+            }
         }
     }
 
