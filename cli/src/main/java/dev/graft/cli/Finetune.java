@@ -116,6 +116,7 @@ final class Finetune implements Callable<Integer> {
     public Integer call() throws IOException {
         PrintWriter to = spec.commandLine().getOut();
         FineTuneRun run;
+        Watch.check(profile);
         if (resume != null) {
             checkResumeAlone();
             run = FineTuneRun.resume(resume, devices.choose(to), threads, to);

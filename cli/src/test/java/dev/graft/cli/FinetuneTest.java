@@ -33,6 +33,15 @@ class FinetuneTest {
     }
 
     @Test
+    void aTraceThatCannotBeWrittenIsToldBeforehand() {
+        Graft run = finetune("--epochs", 1, "--profile", folder.resolve("nowhere").resolve("trace.json"));
+        assertThat(run.code()).isEqualTo(1);
+        assertThat(run.err()).contains("--profile").contains("there is no folder " + folder.resolve("nowhere"));
+        assertThat(out).doesNotExist();
+        assertThat(finetune("--epochs", 1, "--profile", folder).err()).contains("this is a folder");
+    }
+
+    @Test
     void aRunLeavesAllItsFiles() throws Exception {
         Graft run = finetune("--strategy", "finetune", "--epochs", 5, "--lr", 0.005, "--batch", 8, "--seed", 3);
         assertThat(run.err()).isEmpty();
