@@ -26,9 +26,9 @@ public final class Buffer {
     synchronized void to(Device target) {
         device = target;
         if (value != null && !value.device().equals(target)) {
-            try (Tensor old = value) {
-                value = Scope.persistent(() -> old.to(target));
-            }
+            Tensor old = value;
+            value = Scope.persistent(() -> old.to(target));        // may fail for want of memory: the old one stays then
+            old.close();
         }
     }
 

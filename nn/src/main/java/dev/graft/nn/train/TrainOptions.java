@@ -18,8 +18,8 @@ import dev.graft.tensor.GraftException;
  * @param progress      whether a progress bar is shown, on terminals only
  * @param plan          JSON of the caller, kept in checkpoints; may be empty
  * @param precision     what forward and backward passes compute in
- * @param graphs        whether a device that can record steps does so and replays them; a network whose forward pass depends
- *                      on anything but its input, its parameters and random numbers needs false
+ * @param graphs        whether a device that can record steps does so and replays them; a network or a loss that depends on
+ *                      anything but its input, parameters and random numbers (the epoch, a counter) needs false
  */
 public record TrainOptions(int epochs, long seed, Schedule schedule, GradientClip clip, int accumulate,
                            EarlyStopping earlyStopping, CheckpointPolicy checkpoints, boolean progress, String plan,
