@@ -9,7 +9,7 @@ typedef acc_t<T> A;
 /** Leaves {@code error} in the flag when t is no class. */
 __device__ __forceinline__ bool valid(i64 t, i64 classes, i32 *flag, i32 error, i32 lane) {
     bool ok = t >= 0 && t < classes;
-    if (!ok && lane == 0) *flag = error;
+    if (!ok && lane == 0) atomicExch(flag, error);
     return ok;
 }
 

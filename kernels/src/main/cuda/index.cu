@@ -8,7 +8,7 @@ typedef acc_t<T> A;
 
 __device__ __forceinline__ bool inside(i64 at, i64 size, i32 *flag, i32 error) {
     if (at >= 0 && at < size) return true;
-    *flag = error;
+    atomicExch(flag, error);                 // one of several wrong places wins
     return false;
 }
 
