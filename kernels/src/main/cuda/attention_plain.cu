@@ -1,6 +1,6 @@
 // Attention in tiles as attention.cu has it, on the ordinary arithmetic units: for float32 and float64, and for 16-bit values
 // whose head size tensor cores do not take. Shapes, passes and the order of sums are explained there.
-// Defines: T, D (up to 256), TILE (64 or 32; a block owns TILE rows and walks through tiles of TILE rows).
+// Defines: T, D (up to 256), TILE (64, 32 or 16; a block owns TILE rows and walks through tiles of TILE rows).
 // 256 threads as 16 x 16: a thread has the rows ty·R .. and the columns tx, tx + 16, ... of every product.
 
 typedef acc_t<T> A;

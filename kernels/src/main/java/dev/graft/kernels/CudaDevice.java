@@ -38,6 +38,7 @@ public final class CudaDevice {
     private final int computeCapability;
     private final int multiprocessors;
     private final double peakBandwidth;
+    private final int mostShared;
     private final CUstream compute;
     private final CUstream copies;
     private final CUevent computed;
@@ -68,6 +69,7 @@ public final class CudaDevice {
                 + Driver.attribute(d, Driver.COMPUTE_CAPABILITY_MINOR);
         multiprocessors = Driver.attribute(d, Driver.MULTIPROCESSOR_COUNT);
         peakBandwidth = 2e3 * Driver.attribute(d, Driver.MEMORY_CLOCK_KHZ) * Driver.attribute(d, Driver.MEMORY_BUS_BITS) / 8;
+        mostShared = Driver.attribute(d, Driver.MOST_SHARED_PER_BLOCK);
         compute = Driver.stream();
         copies = Driver.stream();
         computed = Driver.event(false);
@@ -137,6 +139,11 @@ public final class CudaDevice {
     /** Bytes per second that the memory could carry by its clock and width. */
     public double peakBandwidth() {
         return peakBandwidth;
+    }
+
+    /** Bytes of shared memory that a block can have when it asks for them: 227 KiB on Hopper, 64 on the oldest. */
+    public int mostShared() {
+        return mostShared;
     }
 
     // ------------------------------------------------------------------ running

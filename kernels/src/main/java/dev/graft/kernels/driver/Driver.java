@@ -19,6 +19,7 @@ public final class Driver {
     public static final int MULTIPROCESSOR_COUNT = 16;
     public static final int MEMORY_CLOCK_KHZ = 36;
     public static final int MEMORY_BUS_BITS = 37;
+    public static final int MOST_SHARED_PER_BLOCK = 97;
     private static final int STREAM_NON_BLOCKING = 1;
     private static final int EVENT_DISABLE_TIMING = 2;
     private static final int CAPTURE_RELAXED = 2;

@@ -18,6 +18,9 @@ import dev.graft.tensor.op.AttentionOp;
 public final class CudaAttention {
     private static final int ROWS = 64;
     private static final int MAX_GRID = 65535;
+    /** Tensor cores multiply 16x16 by 16x8 from Ampere on. */
+    private static final int MMA = 80;
+    private static final int ALIGNMENT = 16;
 
     private final CudaDevice device;
 
@@ -36,15 +39,26 @@ public final class CudaAttention {
     }
 
     /** Which kernels compute a head size in a type, and how they are launched. */
-    private record Plan(KernelSource source, int rows, int threads, int forwardShared, int keysShared, int queriesShared,
+    record Plan(KernelSource source, int rows, int threads, int forwardShared, int keysShared, int queriesShared,
                         boolean plain) {}
 
-    private static Plan plan(Tensor q) {
-        return q.dim(0) > MAX_GRID || q.dim(2) > MAX_GRID ? null : plan(q.dtype(), q.dim(3));
+    /** For these tensors, of which the first is [B, T, H, D]. */
+    private Plan plan(Tensor q, Tensor... others) {
+        boolean aligned = CudaStorage.address(q) % ALIGNMENT == 0;
+        for (Tensor t : others) {
+            aligned &= CudaStorage.address(t) % ALIGNMENT == 0;
+        }
+        return q.dim(0) > MAX_GRID || q.dim(2) > MAX_GRID ? null
+                : plan(q.dtype(), q.dim(3), aligned ? device.computeCapability() : 0, device.mostShared());
     }
 
-    private static Plan plan(DType type, int d) {
-        if ((type == DType.BF16 || type == DType.F16) && d % 16 == 0 && d <= 128) {
+    /**
+     * What a chip can run; null when a head does not fit into its shared memory.
+     *
+     * @param computeCapability 0 for tensors that are views from anywhere: the kernel for tensor cores reads 16 bytes at a time
+     */
+    static Plan plan(DType type, int d, int computeCapability, int mostShared) {
+        if ((type == DType.BF16 || type == DType.F16) && d % 16 == 0 && d <= 128 && computeCapability >= MMA) {
             KernelSource s = KernelSource.of("attention.cu").define("D", d).define("T", type == DType.BF16 ? "bf16" : "half");
             int columns = d <= 64 ? 64 : 32;
             int row = 2 * (d + 8);
@@ -53,9 +67,6 @@ public final class CudaAttention {
                     two + 8 * columns, two, false);
         }
         int size = type == DType.F64 ? 8 : 4;
-        int tile = size * d <= 512 ? 64 : 32;
-        int tiles = tile * (d + 1) * size;
-        int square = tile * (tile + 1) * size;
         if (size * d > 1024) {
             return null;
         }
@@ -66,13 +77,20 @@ public final class CudaAttention {
             case BF16 -> "bf16";
             case I8, I16, I32, I64, U8, BOOL -> null;
         };
-        return new Plan(KernelSource.of("attention_plain.cu").define("D", d).define("T", name).define("TILE", tile), tile, 256,
-                3 * tiles + square, 4 * tiles + 2 * square, 4 * tiles + square, true);
+        for (int tile = size * d <= 512 ? 64 : 32; tile >= 16; tile /= 2) {
+            int tiles = tile * (d + 1) * size;
+            int square = tile * (tile + 1) * size;
+            if (4 * tiles + 2 * square <= mostShared) {
+                return new Plan(KernelSource.of("attention_plain.cu").define("D", d).define("T", name).define("TILE", tile), tile,
+                        256, 3 * tiles + square, 4 * tiles + 2 * square, 4 * tiles + square, true);
+            }
+        }
+        return null;
     }
 
     /** o and logsumexp from q, k, v. */
     private boolean forward(Tensor q, Tensor k, Tensor v, Tensor mask, double scale, boolean causal, Tensor o, Tensor lse) {
-        Plan p = plan(q);
+        Plan p = plan(q, k, v);
         if (p == null) {
             return false;
         }
@@ -85,7 +103,7 @@ public final class CudaAttention {
     /** dq, dk, dv; in turn by the kernel that owns keys and the one that owns queries. */
     private boolean backward(Tensor dout, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Tensor mask, double scale,
             boolean causal, Tensor dq, Tensor dk, Tensor dv) {
-        Plan p = plan(q);
+        Plan p = plan(q, k, v, dout);
         if (p == null) {
             return false;
         }
