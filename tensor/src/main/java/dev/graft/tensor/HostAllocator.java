@@ -1,5 +1,6 @@
 package dev.graft.tensor;
 
+import dev.graft.tensor.cpu.PackedCache;
 import java.lang.ref.PhantomReference;
 import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
@@ -226,7 +227,7 @@ final class HostAllocator {
             }
             entries.sort(Comparator.comparingLong(MemoryReport.Entry::bytes).reversed());
             return new MemoryReport(Device.CPU, limit, liveBytes, peakBytes, cachedBytes, liveCount, fresh, collected,
-                    List.copyOf(entries.subList(0, Math.min(5, entries.size()))));
+                    PackedCache.bytes(), List.copyOf(entries.subList(0, Math.min(5, entries.size()))));
         }
     }
 

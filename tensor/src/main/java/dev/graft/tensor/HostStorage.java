@@ -1,5 +1,7 @@
 package dev.graft.tensor;
 
+import java.util.function.Supplier;
+
 /**
  * CPU memory: one Java array of the dtype's carrier. Carriers: float[] for float32, double[] for float64, short[] for
  * float16, bfloat16 and int16, int[] for int32, long[] for int64, byte[] for int8, uint8 and bool. The array may be longer
@@ -8,6 +10,13 @@ package dev.graft.tensor;
 public final class HostStorage extends Storage {
     private final HostAllocator.Live live;
     private Object array;
+    private volatile Derived derived;
+
+    /** What a CPU backend made of the values and keeps as long as the memory lives, such as packed weights. */
+    public interface Derived {
+        /** The memory was given back. */
+        void freed();
+    }
 
     /** @param own whether the allocator made the array and may hand it out again */
     HostStorage(DType dtype, long count, Object array, String label, boolean own) {
@@ -30,6 +39,23 @@ public final class HostStorage extends Storage {
     protected void free() {
         HostAllocator.release(live, dtype(), array);
         array = null;   // a closed tensor that is still referred to must not hold memory that the cache gave up
+        Derived d = derived;
+        if (d != null) {
+            d.freed();
+        }
+    }
+
+    /** For the CPU backend: what it keeps with this memory, null if nothing. */
+    public Derived derived() {
+        return derived;
+    }
+
+    /** For the CPU backend: what it keeps with this memory, made by {@code make} if there is nothing yet. */
+    public synchronized Derived derive(Supplier<? extends Derived> make) {
+        if (derived == null) {
+            derived = make.get();
+        }
+        return derived;
     }
 
     /** The Java array itself. */

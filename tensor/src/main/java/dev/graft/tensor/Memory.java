@@ -1,6 +1,7 @@
 package dev.graft.tensor;
 
 import dev.graft.tensor.backend.Backends;
+import dev.graft.tensor.cpu.PackedCache;
 
 /** The allocators as their users see them: the report, the limit, the cache. Without a device the CPU's is meant. */
 public final class Memory {
@@ -10,8 +11,9 @@ public final class Memory {
         return HostAllocator.report();
     }
 
-    /** Gives all cached arrays to the garbage collector. */
+    /** Gives all cached arrays and packed weights to the garbage collector. */
     public static void trim() {
+        PackedCache.clear();
         HostAllocator.trim();
     }
 

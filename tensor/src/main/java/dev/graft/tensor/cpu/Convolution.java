@@ -1,6 +1,7 @@
 package dev.graft.tensor.cpu;
 
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.HostStorage;
 import dev.graft.tensor.cpu.PackedWeights.Form;
 import java.util.Arrays;
 
@@ -121,6 +122,26 @@ public final class Convolution {
         pack(mk, g, form, backward, w, wo, data);
         return new PackedWeights(g, form, backward, mk, data);
     }
+
+    /**
+     * The weights at {@code wo} of {@code w} in the form that the kernels choose for {@code g}, if they are kept (see
+     * {@link PackedCache}); null if they are to be packed by the call.
+     */
+    static PackedWeights kept(MicroKernels mk, ConvGeometry g, boolean backward, HostStorage w, int wo) {
+        if (g.batch() == 0) {
+            return null;
+        }
+        Form form = form(g, backward, false);   // the form of a call without kept weights: the same bits
+        Key key = new Key(mk, form, backward, wo, g.outC(), g.kH(), g.kW(), g.inC(), g.groups(), g.strideH(), g.strideW(),
+                g.padTop(), g.padLeft(), g.dilationH(), g.dilationW());
+        float[] data = PackedCache.get(w, key, size(mk, g, form, backward),
+                to -> pack(mk, g, form, backward, w.floats(), wo, to));
+        return data == null ? null : new PackedWeights(g, form, backward, mk, data);
+    }
+
+    /** All that packed weights depend on beside the weights' values. */
+    private record Key(MicroKernels kernels, Form form, boolean backward, int at, int outC, int kH, int kW, int inC,
+            int groups, int strideH, int strideW, int padTop, int padLeft, int dilationH, int dilationW) {}
 
     private static Form form(ConvGeometry g, boolean backward, boolean keep) {
         if (g.depthwise()) {

@@ -27,7 +27,6 @@ final class CpuProducts {
             return;
         }
         F32 x = F32.of(in[0]);
-        F32 w = F32.of(in[1]);
         F32 bias = F32.of(in[2]);
         F32 y = F32.of(out);
         Epilogue end = Epilogue.bias(bias.array(), bias.at());
@@ -38,15 +37,51 @@ final class CpuProducts {
                     F32 residual = F32.of(in[3]);
                     end = end.residual(residual.array(), residual.at(), out.dim(3));
                 }
-                Convolution.forward(kernels, geometry(c.params(), in[0].shape(), in[1].shape()), x.array(), x.at(),
-                        w.array(), w.at(), y.array(), y.at(), end);
+                forward(geometry(c.params(), in[0].shape(), in[1].shape()), x, in[1], y, end);
             }
             case FusedOp.LinearBiasActivation l -> {
                 int n = in[1].dim(0);
                 int k = in[1].dim(1);
-                Gemm.multiply(kernels, false, true, y.size() / n, n, k, x.array(), x.at(), k, w.array(), w.at(), k,
-                        y.array(), y.at(), n, false, end.activation(activation(l.activation())));
+                multiply(true, y.size() / n, n, k, x, in[1], y, end.activation(activation(l.activation())));
             }
+        }
+    }
+
+    private void forward(ConvGeometry g, F32 x, Tensor weight, F32 y, Epilogue end) {
+        F32 w = F32.of(weight);
+        PackedWeights kept = Convolution.kept(kernels, g, false, weight.host(), w.at());
+        if (kept != null) {
+            Convolution.forward(g, x.array(), x.at(), kept, y.array(), y.at(), end);
+        } else {
+            Convolution.forward(kernels, g, x.array(), x.at(), w.array(), w.at(), y.array(), y.at(), end);
+        }
+    }
+
+    private void backwardData(ConvGeometry g, F32 dy, Tensor weight, F32 dx) {
+        F32 w = F32.of(weight);
+        PackedWeights kept = Convolution.kept(kernels, g, true, weight.host(), w.at());
+        if (kept != null) {
+            Convolution.backwardData(g, dy.array(), dy.at(), kept, dx.array(), dx.at());
+        } else {
+            Convolution.backwardData(kernels, g, dy.array(), dy.at(), w.array(), w.at(), dx.array(), dx.at());
+        }
+    }
+
+    /** What packed panels depend on beside the weights' values. */
+    private record PanelsKey(MicroKernels kernels, boolean trans, int at, int n, int k) {}
+
+    /** y[m][n] = end(x[m][k] * op(weight)) with one dense weight, whose panels are kept while it stays the same. */
+    private void multiply(boolean trans, int m, int n, int k, F32 x, Tensor weight, F32 y, Epilogue end) {
+        F32 w = F32.of(weight);
+        int ld = trans ? k : n;
+        float[] kept = !Gemm.packs(trans, m, n, k) ? null : PackedCache.get(weight.host(),
+                new PanelsKey(kernels, trans, w.at(), n, k), Panels.size(kernels, k, n),
+                to -> Gemm.packAll(kernels, trans, n, k, w.array(), w.at(), ld, to));
+        if (kept != null) {
+            Gemm.multiplyKept(kernels, m, n, k, x.array(), x.at(), k, kept, y.array(), y.at(), n, end);
+        } else {
+            Gemm.multiply(kernels, false, trans, m, n, k, x.array(), x.at(), k, w.array(), w.at(), ld, y.array(), y.at(), n,
+                    false, end);
         }
     }
 
@@ -72,10 +107,8 @@ final class CpuProducts {
         F32 y = F32.of(b);
         F32 z = F32.of(out);
         switch (op) {
-            case ConvOp.Conv2d c -> Convolution.forward(kernels, geometry(c.params(), a.shape(), b.shape()), x.array(),
-                    x.at(), y.array(), y.at(), z.array(), z.at(), Epilogue.NONE);
-            case ConvOp.Conv2dBackwardInput c -> Convolution.backwardData(kernels,
-                    geometry(c.params(), out.shape(), b.shape()), x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
+            case ConvOp.Conv2d c -> forward(geometry(c.params(), a.shape(), b.shape()), x, b, z, Epilogue.NONE);
+            case ConvOp.Conv2dBackwardInput c -> backwardData(geometry(c.params(), out.shape(), b.shape()), x, b, z);
             case ConvOp.Conv2dBackwardWeight c -> Convolution.backwardWeights(kernels,
                     geometry(c.params(), a.shape(), out.shape()), x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
         }
@@ -101,6 +134,10 @@ final class CpuProducts {
         boolean eachB = b.shape().count(0, b.rank() - 2) == count;
         boolean oneA = a.shape().count(0, a.rank() - 2) == 1;
         boolean oneB = b.shape().count(0, b.rank() - 2) == 1;
+        if (!op.transA() && eachA && oneB && count > 0 && (long) count * m <= Integer.MAX_VALUE) {
+            multiply(op.transB(), count * m, n, k, x, b, z, Epilogue.NONE);
+            return true;
+        }
         if ((eachA || oneA) && (eachB || oneB)) {
             Gemm.batched(kernels, op.transA(), op.transB(), count, m, n, k, x.array(), x.at(), lda, eachA ? m * k : 0,
                     y.array(), y.at(), ldb, eachB ? k * n : 0, z.array(), z.at(), n, m * n, false);

@@ -151,8 +151,8 @@ public final class Gemm {
 
     private static void packed(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] b, int bo,
             int bks, int bcs, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+        int slab = slab(mk, n, k);
         long width = Panels.padded(mk, n);
-        int slab = (int) Math.max(256, Math.min(k, PACKED_LIMIT / width)); // of B, so that the buffer stays bounded
         try (Scratch space = Scratch.take(Math.min(slab, k) * width)) {
             for (int k0 = 0; k0 < k; k0 += slab) {
                 int kc = Math.min(slab, k - k0);
@@ -160,6 +160,40 @@ public final class Gemm {
                 multiplyPacked(mk, m, n, kc, a, ao + k0 * ks, rs, ks, space.data, 0, c, co, ldc, accumulate || k0 > 0,
                         k0 + kc == k ? epilogue : Epilogue.NONE);
             }
+        }
+    }
+
+    /** Rows of B that are packed and multiplied at a time, so that the buffer stays bounded. */
+    private static int slab(MicroKernels mk, int n, int k) {
+        return (int) Math.max(256, Math.min(k, PACKED_LIMIT / Panels.padded(mk, n)));
+    }
+
+    /** Whether {@link #multiply} packs B and A is not transposed: then {@link #multiplyKept} gives the same bits. */
+    static boolean packs(boolean transB, int m, int n, int k) {
+        return m > (transB ? DOT_ROWS : UNPACKED_ROWS) && n > 1 && k > 0 && (k < LONG || (long) m * n > (long) k * 64);
+    }
+
+    /** Packs all of op(B)[k][n] for {@link #multiplyKept}. */
+    static void packAll(MicroKernels mk, boolean transB, int n, int k, float[] b, int bo, int ldb, float[] to) {
+        int slab = slab(mk, n, k);
+        int width = Panels.padded(mk, n);
+        for (int k0 = 0; k0 < k; k0 += slab) {
+            pack(mk, Math.min(slab, k - k0), n, b, bo + k0 * (transB ? 1 : ldb), transB ? 1 : ldb, transB ? ldb : 1,
+                    to, k0 * width);
+        }
+    }
+
+    /** C[m][n] = epilogue(A[m][k] * B) with B from {@link #packAll}. */
+    static void multiplyKept(MicroKernels mk, int m, int n, int k, float[] a, int ao, int lda, float[] b, float[] c, int co,
+            int ldc, Epilogue epilogue) {
+        check("A", a, ao, m, k, lda);
+        check("C", c, co, m, n, ldc);
+        int slab = slab(mk, n, k);
+        int width = Panels.padded(mk, n);
+        for (int k0 = 0; k0 < k; k0 += slab) {
+            int kc = Math.min(slab, k - k0);
+            multiplyPacked(mk, m, n, kc, a, ao + k0, lda, 1, b, k0 * width, c, co, ldc, k0 > 0,
+                    k0 + kc == k ? epilogue : Epilogue.NONE);
         }
     }
 
