@@ -79,6 +79,14 @@ public final class Autocast implements Interceptor, AutoCloseable {
         weights.endStep();
     }
 
+    /**
+     * Frees what was kept of weights that tapes train: to be called when an evaluation between training steps is done, because
+     * the next step changes them.
+     */
+    public void endEvaluation() {
+        weights.endEvaluation();
+    }
+
     /** Bytes of weights that are kept in the low type. */
     public long keptBytes() {
         return weights.bytes();

@@ -19,10 +19,11 @@ final class WeightCasts implements AutoCloseable {
     private long bytes;
 
     /**
-     * @param of      the weight's memory
-     * @param version of the weight that it was made of
+     * @param of        the weight's memory
+     * @param version   of the weight that it was made of
+     * @param trainable whether the weight is a leaf of tapes: it will change
      */
-    private record Kept(Tensor cast, Storage of, int version) {}
+    private record Kept(Tensor cast, Storage of, int version, boolean trainable) {}
 
     /** @param chain the interceptors that saw the cast: only under the same ones is it the same value */
     private record Tracked(Tensor cast, int version, List<Interceptor> chain) {}
@@ -79,7 +80,7 @@ final class WeightCasts implements AutoCloseable {
         }
         Tensor c = Scope.persistent(() -> cast.apply(t));
         Tensor mine = Scope.adopt(c.retain());
-        keep(t.id(), new Kept(c, t.storage(), version), size);
+        keep(t.id(), new Kept(c, t.storage(), version, t.requiresGrad()), size);
         return mine;
     }
 
@@ -104,6 +105,10 @@ final class WeightCasts implements AutoCloseable {
 
     synchronized long bytes() {
         return bytes;
+    }
+
+    synchronized void endEvaluation() {
+        List.copyOf(lasting.entrySet()).stream().filter(e -> e.getValue().trainable).forEach(e -> drop(e.getKey()));
     }
 
     synchronized void endStep() {

@@ -180,6 +180,20 @@ class AutocastTest {
     }
 
     @Test
+    void trainableWeightsAreForgottenAfterAnEvaluation() {
+        Tensor frozen = Scope.persistent(() -> f32(7, 3));
+        Tensor trained = Scope.persistent(() -> f32(7, 5)).requiresGrad(true);
+        Tensor x = bf16(5, 7);
+        try (Autocast a = new Autocast(DType.BF16)) {
+            a.call(() -> x.matmul(frozen));
+            a.call(() -> x.matmul(trained));
+            assertThat(a.keptBytes()).isEqualTo(2 * (21 + 35));
+            a.endEvaluation();
+            assertThat(a.keptBytes()).isEqualTo(2 * 21);
+        }
+    }
+
+    @Test
     void whatIsKeptHasALimit() {
         Tensor x = bf16(1, 10);
         Tensor[] w = new Tensor[5];

@@ -38,6 +38,13 @@ final class MixedPrecision implements AutoCloseable {
         }
     }
 
+    /** An evaluation is over, and training goes on. */
+    void evaluated() {
+        if (autocast != null) {
+            autocast.endEvaluation();
+        }
+    }
+
     /** Gradients of the loss, times the loss's scale where there is one. */
     Gradients backward(Tape tape, Tensor loss) {
         return scaler == null || loss.size() != 1 ? tape.backward(loss)

@@ -252,6 +252,8 @@ public final class Trainer {
         Evaluator evaluator = new Evaluator(x -> precision.forward(() -> evaluation.apply(x)), loss, device);
         metrics.forEach(m -> m.accept(evaluator));
         Evaluation e = precision.bind(Context.current()).call(() -> evaluator.evaluate(validation));
+        evaluation.close();         // what was recorded and cast of weights that change now only takes memory
+        precision.evaluated();
         if (!Double.isFinite(e.loss())) {
             throw new GraftException("training stopped after step " + step + " (end of epoch " + epoch
                     + "): the validation loss is " + e.loss()
