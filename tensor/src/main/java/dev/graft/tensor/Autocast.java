@@ -80,8 +80,8 @@ public final class Autocast implements Interceptor, AutoCloseable {
     }
 
     /**
-     * Frees what was kept of weights that tapes train: to be called when an evaluation between training steps is done, because
-     * the next step changes them.
+     * Frees what was kept of weights that tapes train: to be called when an evaluation between training steps is done,
+     * because the next step changes them.
      */
     public void endEvaluation() {
         weights.endEvaluation();

@@ -20,8 +20,9 @@ import java.util.List;
 
 /**
  * Runs training steps on a device that can record them: the first of its kind op by op, the second in a row (or the fourth)
- * recorded, all others by one launch each. Steps are of one kind when their batches have the same shapes and types. When the network changes under a
- * recorded step (layers frozen or unfrozen, weights put in from outside), that step is forgotten and begins anew.
+ * recorded, all others by one launch each. Steps are of one kind when their batches have the same shapes and types. When the
+ * network changes under a recorded step (layers frozen or unfrozen, weights put in from outside), that step is forgotten and
+ * begins anew.
  */
 final class StepGraphs implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(StepGraphs.class.getName());

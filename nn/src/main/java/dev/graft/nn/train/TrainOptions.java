@@ -27,8 +27,8 @@ public record TrainOptions(int epochs, long seed, Schedule schedule, GradientCli
     public TrainOptions {
         if (epochs < 0 || accumulate < 1 || schedule == null || plan == null || precision == null) {
             throw new GraftException("training: epochs from 0 on, at least 1 batch per step, a schedule, a plan and a"
-                    + " precision are needed, got " + epochs + " epochs, " + accumulate + " batches, schedule " + schedule + ", plan "
-                    + plan + ", precision " + precision);
+                    + " precision are needed, got " + epochs + " epochs, " + accumulate + " batches, schedule " + schedule
+                    + ", plan " + plan + ", precision " + precision);
         }
     }
 

@@ -305,8 +305,8 @@ public final class Trainer {
             try (Scope scope = Scope.open("check")) {
                 if (p.trainable() && !Double.isFinite(p.value().sum().item())) {
                     throw new GraftException("training stopped after step " + step + ": " + path + " has become NaN or"
-                            + " infinite, no checkpoint was written; likely fixes: a smaller learning rate, a warm-up, or gradient"
-                            + " clipping");
+                            + " infinite, no checkpoint was written; likely fixes: a smaller learning rate, a warm-up, or"
+                            + " gradient clipping");
                 }
             }
         });
