@@ -75,7 +75,7 @@ def conv(kind, inputs, outputs, kernel, stride, size, batch=128):
 
 def vision_step(model, batch, classes=10):
     model = model(classes).to(DEVICE, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
     x = torch.randn(batch, 3, 224, 224, device=DEVICE).to(memory_format=torch.channels_last)
     target = torch.randint(classes, (batch,), device=DEVICE)
     return model, optimizer, x, target
@@ -100,7 +100,7 @@ def head(batch=128, classes=10):
     model = resnet50(classes).to(DEVICE, memory_format=torch.channels_last).eval()
     x = torch.randn(batch, 3, 224, 224, device=DEVICE).to(memory_format=torch.channels_last)
     target = torch.randint(classes, (batch,), device=DEVICE)
-    optimizer = torch.optim.SGD(model.fc.parameters(), lr=1e-3, momentum=0.9)
+    optimizer = torch.optim.SGD(model.fc.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
     def call(images):
         with torch.no_grad():
@@ -112,7 +112,7 @@ def head(batch=128, classes=10):
 
 def bert(compiled=False, batch=32, length=128):
     model = Bert(2).to(DEVICE).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5, weight_decay=0.01, fused=True)
     tokens = torch.randint(30522, (batch, length), device=DEVICE)
     target = torch.randint(2, (batch,), device=DEVICE)
     return step(torch.compile(model) if compiled else model, optimizer, tokens, target)
