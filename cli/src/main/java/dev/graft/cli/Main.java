@@ -1,6 +1,9 @@
 package dev.graft.cli;
 
 import java.io.PrintWriter;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -17,10 +20,12 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = Main.Version.class,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {Demo.class, Finetune.class, Predict.class, Inspect.class, Models.class, Verify.class, Pretrain.class,
-            Doctor.class},
         footerHeading = "%nMore about one command: graft COMMAND --help%n")
 public final class Main implements Callable<Integer> {
+    /** In the order of the help. */
+    private static final List<Class<?>> COMMANDS = List.of(Demo.class, Finetune.class, Predict.class, Inspect.class,
+            Models.class, Verify.class, Pretrain.class, Doctor.class);
+
     @Spec
     private CommandSpec spec;
 
@@ -34,7 +39,7 @@ public final class Main implements Callable<Integer> {
     /** Runs one command line and returns its exit code; results go to {@code out}, messages to {@code err}. */
     static int run(String[] args, PrintWriter out, PrintWriter err) {
         Main main = new Main();
-        CommandLine line = commandLine(main).setOut(out).setErr(err);
+        CommandLine line = commandLine(main, args).setOut(out).setErr(err);
         try {
             return line.execute(args);
         } catch (OutOfMemoryError | StackOverflowError e) {
@@ -43,12 +48,26 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    static CommandLine commandLine(Main main) {
-        return new CommandLine(main)
+    /**
+     * The parser of {@code args}. It knows only the command that these name, when they name one: to read the annotations of
+     * the others would take most of a short command's time.
+     */
+    static CommandLine commandLine(Main main, String... args) {
+        String first = Arrays.stream(args).filter(a -> !a.startsWith("-")).findFirst().orElse("");
+        List<Class<?>> named = COMMANDS.stream().filter(c -> name(c).equals(first)).toList();
+        CommandLine line = new CommandLine(main);
+        for (Class<?> c : named.isEmpty() ? COMMANDS : named) {
+            line.addSubcommand(name(c), c);
+        }
+        return line
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setUsageHelpAutoWidth(true)
                 .setParameterExceptionHandler(Failure::usage)
                 .setExecutionExceptionHandler((e, command, parsed) -> Failure.report(e, main.debug, command.getErr()));
+    }
+
+    private static String name(Class<?> command) {
+        return command.getSimpleName().toLowerCase(Locale.ROOT);
     }
 
     /** Without a command: the help, as an error, because nothing was done. */

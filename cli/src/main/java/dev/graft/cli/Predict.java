@@ -80,8 +80,6 @@ final class Predict implements Callable<Integer> {
     @Parameters(paramLabel = "IMAGE-OR-FOLDER", arity = "1..*", description = "Folders are searched with all below them.")
     private List<Path> inputs;
 
-    private final ObjectMapper mapper = new ObjectMapper();
-
     @Override
     public Integer call() throws IOException {
         if ((run == null) == (network.model == null)) {
@@ -175,7 +173,12 @@ final class Predict implements Callable<Integer> {
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("file", file.toString());
         line.put("top", list);
-        return mapper.writeValueAsString(line);
+        return Json.MAPPER.writeValueAsString(line);
+    }
+
+    /** Made only when it is asked for. */
+    private static final class Json {
+        static final ObjectMapper MAPPER = new ObjectMapper();
     }
 
     private static String text(Path file, List<Prediction> best) {

@@ -57,6 +57,17 @@ class CommandsTest {
     }
 
     @Test
+    void onlyTheNamedCommandIsParsedForAndAllWhenNoneIsKnown() {
+        assertThat(Main.commandLine(new Main(), "--debug", "predict", "inspect").getSubcommands()).containsOnlyKeys("predict");
+        assertThat(Main.commandLine(new Main(), "prdict").getSubcommands()).containsKeys("predict", "inspect", "doctor");
+    }
+
+    @Test
+    void theRehearsalForFasterStartsGoesThrough() throws IOException {
+        assertThat(Rehearsal.run()).isZero();
+    }
+
+    @Test
     void predictTakesLabelsAndShowsTheMostProbableFirst() throws IOException {
         SmallPhotos.fill(folder.resolve("photos"), 1, 1, 1);
         Path labels = Files.writeString(folder.resolve("labels.txt"), "k0\nk1\nk2\nk3\nk4\nk5\nk6\nk7\nk8\nk9\n");

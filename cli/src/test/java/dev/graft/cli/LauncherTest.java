@@ -104,6 +104,46 @@ class LauncherTest {
         assertThat(o.err).contains("line 100").doesNotContain("line 9\n").contains("build failed").contains("build.log");
     }
 
+    @Test
+    void preparesFasterStartsOnceForEachBuildAndJdk() throws Exception {
+        built(200);
+        String home = jdk("j", "25");
+        script(Path.of(home, "bin/java"), "for a; do case $a in -XX:AOTCacheOutput=*) echo x >\"${a#*=}\";; esac; done; "
+                + "printf '%s\\n' \"$@\"");
+        Path cache = project.toRealPath().resolve("cli/target/graft.aot");
+        Outcome first = graft(home);
+        assertThat(first.code).as(first.err).isZero();
+        assertThat(first.err).contains("preparing");
+        assertThat(first.out.lines()).contains("-XX:AOTCache=" + cache).doesNotContain("dev.graft.cli.Rehearsal");
+        Outcome second = graft(home);
+        assertThat(second.err).isEmpty();
+        assertThat(second.out).isEqualTo(first.out);
+
+        Files.setLastModifiedTime(cache, FileTime.from(Instant.parse("2020-01-01T00:00:00Z").plusSeconds(150)));
+        assertThat(graft(home).err).as("older than the jars").contains("preparing");
+        Files.writeString(Path.of(home, "release"), "JAVA_VERSION=\"25.0.9\"\n");
+        assertThat(graft(home).err).as("updated JDK").contains("preparing");
+        assertThat(cache.getParent().toFile().list()).as("nothing else left").containsExactlyInAnyOrder("graft.aot",
+                "graft.aot.jdk", "graft-cli-0.1.0.jar", "lib");
+    }
+
+    @Test
+    void startsWithoutACacheWhereNoneCanBeMadeOrIsWanted() throws Exception {
+        built(200);
+        String home = jdk("j", "25");
+        assertThat(graft(home).out).doesNotContain("-XX:AOTCache=");
+        Outcome second = graft(home);
+        assertThat(second.err).as("tried once").isEmpty();
+        assertThat(second.out).doesNotContain("-XX:AOTCache=");
+        Files.delete(project.resolve("cli/target/graft.aot"));
+        Outcome off = run(temp, Map.of("JAVA_HOME", home, "GRAFT_AOT", "off"), project.resolve("graft").toString());
+        assertThat(off.err).isEmpty();
+        Outcome shared = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", "-Xshare:off"),
+                project.resolve("graft").toString());
+        assertThat(shared.err).isEmpty();
+        assertThat(shared.out.lines()).contains("-Xshare:off");
+    }
+
     private Outcome graft(String home) throws Exception {
         return run(temp, Map.of("JAVA_HOME", home, "PATH", tools + ":/usr/bin:/bin"), project.resolve("graft").toString());
     }
