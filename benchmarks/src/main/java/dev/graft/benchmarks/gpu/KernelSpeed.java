@@ -12,7 +12,11 @@ import dev.graft.tensor.TensorSpec;
 import dev.graft.tensor.op.ConvOp;
 import dev.graft.tensor.op.ConvParams;
 import dev.graft.tensor.op.CreateOp;
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.NormOp;
+import dev.graft.tensor.op.PoolOp;
+import dev.graft.tensor.op.PoolParams;
+import dev.graft.tensor.op.ReduceOp;
 import java.util.Locale;
 
 /** Products, convolutions and memory-bound functions, each under the name that {@code bench.py} gives it. */
@@ -92,6 +96,18 @@ final class KernelSpeed {
         memory("softmax", 2 * size, rows, (x, y, v) -> x.softmax());
         memory("layer_norm", 2 * size, rows, (x, y, v) -> Dispatcher.run(new NormOp.LayerNorm(1e-5), x, v, v)[0]);
         memory("sum_rows", size, rows, (x, y, v) -> x.sum(0));
+        memory("sum_columns", size, rows, (x, y, v) -> x.sum(1));
+        memory("softmax_backward", 3 * size, rows, (x, y, v) -> Dispatcher.one(new ReduceOp.SoftmaxBackward(false), x, y));
+        memory("layer_norm_backward", 3 * size, rows, (x, y, v) -> {
+            Tensor statistics = y.reshape((int) ELEMENTS).slice(0, 0, rows);
+            return Dispatcher.run(new NormOp.LayerNormBackward(1e-5), x, y, v, statistics, statistics)[0];
+        });
+        memory("batch_norm_relu", 3 * size, rows, (x, y, v) ->
+                Dispatcher.run(new NormOp.BatchNormActivation(1e-5, FusedOp.Activation.RELU), x, v, v)[0]);
+        memory("batch_norm_relu_backward", 7 * size, rows, (x, y, v) -> Dispatcher.run(
+                new NormOp.BatchNormActivationBackward(1e-5, FusedOp.Activation.RELU, false), x, y, y, v, v, v)[0]);
+        memory("max_pool2d", 1.75 * size, rows, (x, y, v) -> Dispatcher.run(new PoolOp.MaxPool2d(PoolParams.of(2, 2, 0)),
+                x.reshape((int) (ELEMENTS >> 18), 64, 64, 64))[0]);
     }
 
     private interface Function {
