@@ -3,8 +3,8 @@
 // names). They find what guard pages cannot: an access outside its allocation by any distance, memory of the host, two
 // threads that touch the same place of which one writes with nothing that orders them, misaligned vectors, overflow.
 //
-// What orders: __syncthreads the threads of a block, __syncwarp the lanes of a warp (shuffles and votes do not, says the CUDA
-// Programming Guide), one launch after another. Atomics do not count as accesses. A launch in which a thread calls
+// What orders: __syncthreads the threads of a block, __syncwarp the lanes of a warp (shuffles and votes do not, says the
+// CUDA Programming Guide), one launch after another. Atomics do not count as accesses. A launch in which a thread calls
 // __threadfence may read what other blocks wrote: that protocol is not followed further.
 #ifndef GRAFT_EMU_CHECKS_H
 #define GRAFT_EMU_CHECKS_H
@@ -17,18 +17,32 @@ struct Touch {
     uint32_t epoch;
     uint16_t warpEpoch, thread;
 };
-struct Cell { Touch write, read; };
+struct Cell {
+    Touch write, read;
+};
 
 struct Checker {
+    static constexpr size_t MODULE_SHARED = 1 << 20; // all kernels of a module together
+
     static Cell *map(size_t cells) {
-        void *p = mmap(nullptr, cells * sizeof(Cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *p =
+            mmap(nullptr, cells * sizeof(Cell), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         return p == MAP_FAILED ? nullptr : static_cast<Cell *>(p);
     }
 
     /// A cell for every byte; an access marks every fourth one that it covers.
-    static Cell *global() { static Cell *c = map(Memory::SPACE); return c; }
-    static Cell *dynamicShared() { static Cell *c = map(DYNAMIC); return c; }
-    static Cell *staticShared() { static Cell *c = map(STATIC_SHARED + PAGE); return c; }
+    static Cell *global() {
+        static Cell *c = map(Memory::SPACE);
+        return c;
+    }
+    static Cell *dynamicShared() {
+        static Cell *c = map(DYNAMIC);
+        return c;
+    }
+    static Cell *staticShared() {
+        static Cell *c = map(MODULE_SHARED);
+        return c;
+    }
 
     static bool fenced(const Executor &e, bool set) {
         static uint32_t launch;
@@ -43,14 +57,16 @@ struct Checker {
         if (size_t(a - reinterpret_cast<unsigned char *>(&now)) < sizeof now) return;
         if (size_t(a - now.dynamic) < DYNAMIC && a < e.dynamic + DYNAMIC + PAGE) {
             if (size_t(a - now.dynamic) + n > now.dynamicBytes)
-                e.fail(std::string(write ? "write to " : "read of ") + std::to_string(a - now.dynamic) + " bytes into " + std::to_string(now.dynamicBytes)
-                    + " bytes of dynamic shared memory", ILLEGAL_ADDRESS, pc);
+                e.fail(std::string(write ? "write to " : "read of ") + std::to_string(a - now.dynamic) + " bytes into " +
+                           std::to_string(now.dynamicBytes) + " bytes of dynamic shared memory",
+                    ILLEGAL_ADDRESS, pc);
             if (!atomic) touch(e, dynamicShared(), a - now.dynamic, n, write, false, a, pc);
             return;
         }
         unsigned char *shared = e.launch->sharedBytes ? e.launch->sharedAnchor() + e.launch->sharedOffset : nullptr;
         if (shared && size_t(a - shared) < e.launch->sharedBytes) {
-            if (!atomic) touch(e, staticShared(), a - shared, n, write, false, a, pc);
+            if (!atomic && size_t(a - shared) + n <= MODULE_SHARED)
+                touch(e, staticShared(), a - shared, n, write, false, a, pc);
             return;
         }
         if (memory().onDevice(a)) {
@@ -58,14 +74,18 @@ struct Checker {
             static uint64_t version;
             if (version != memory().version || !last || a < last->data || a + n > last->data + last->size) {
                 const Allocation *found = memory().find(a, n);
-                if (!found) e.fail(std::string(write ? "write to " : "read of ") + memory().describe(uintptr_t(a)), ILLEGAL_ADDRESS, pc);
+                if (!found)
+                    e.fail(std::string(write ? "write to " : "read of ") + memory().describe(uintptr_t(a)), ILLEGAL_ADDRESS,
+                        pc);
                 last = found;
                 version = memory().version;
             }
             if (!atomic && global()) touch(e, global(), memory().offset(a), n, write, true, a, pc);
             return;
         }
-        if (size_t(a - reinterpret_cast<unsigned char *>(&e)) < sizeof e || size_t(a - e.launch->image) < e.launch->imageBytes) return;
+        if (size_t(a - reinterpret_cast<unsigned char *>(&e)) < sizeof e ||
+            size_t(a - e.launch->image) < e.launch->imageBytes)
+            return;
         if (memory().pinned(a, n)) return;
         e.fail(std::string(write ? "write to " : "read of ") + memory().describe(uintptr_t(a)), ILLEGAL_ADDRESS, pc);
     }
@@ -85,18 +105,25 @@ private:
         return t.warpEpoch == e.warps[me >> 5].epoch && (other != me || t.thread & Touch::LANES);
     }
 
-    static void touch(Executor &e, Cell *cells, size_t at, size_t n, bool write, bool everyBlock, unsigned char *a, void *pc) {
+    static void touch(
+        Executor &e, Cell *cells, size_t at, size_t n, bool write, bool everyBlock, unsigned char *a, void *pc) {
         uint16_t me = uint16_t(graft_emu_now.linear), warp = e.warps[me >> 5].epoch;
         for (size_t i = 0; i < n; i += 4) {
             Cell &c = cells[at + i];
-            if (conflicts(e, c.write, everyBlock)) race(e, c.write, write ? "two threads write " : "a thread reads what another has written, ", a + i, everyBlock, pc);
+            if (conflicts(e, c.write, everyBlock))
+                race(e, c.write, write ? "two threads write " : "a thread reads what another has written, ", a + i,
+                    everyBlock, pc);
             if (write) {
-                if (conflicts(e, c.read, everyBlock)) race(e, c.read, "a thread writes what another has read, ", a + i, everyBlock, pc);
+                if (conflicts(e, c.read, everyBlock))
+                    race(e, c.read, "a thread writes what another has read, ", a + i, everyBlock, pc);
                 c.write = {e.epoch, warp, me};
                 continue;
             }
             Touch &r = c.read;
-            uint16_t flags = everyBlock && r.epoch >= e.launchEpoch && (r.epoch < e.blockEpoch || r.thread & Touch::OTHER_BLOCKS) ? Touch::OTHER_BLOCKS : 0;
+            uint16_t flags =
+                everyBlock && r.epoch >= e.launchEpoch && (r.epoch < e.blockEpoch || r.thread & Touch::OTHER_BLOCKS)
+                    ? Touch::OTHER_BLOCKS
+                    : 0;
             if (r.epoch == e.epoch) {
                 unsigned other = r.thread & Touch::THREAD;
                 if (r.thread & Touch::WARPS || other >> 5 != unsigned(me >> 5)) flags |= Touch::WARPS;
@@ -113,14 +140,22 @@ private:
             place = std::to_string(a - x->data) + " bytes into " + Memory::name(*x);
             if (t.epoch < e.blockEpoch) who = "a thread of another block";
         }
-        e.fail("race: " + std::string(what) + place + ", with nothing that orders them; the other is " + who + "; seen", LAUNCH_FAILED, pc);
+        e.fail("race: " + std::string(what) + place + ", with nothing that orders them; the other is " + who + "; seen",
+            LAUNCH_FAILED, pc);
     }
 };
 
-inline void check(void *p, size_t n, bool write, void *pc) { if (active && active->checking()) Checker::access(*active, p, n, write, false, pc); }
-inline void checkAtomic(volatile void *p, size_t n, void *pc) { if (active && active->checking()) Checker::access(*active, const_cast<void *>(p), n, true, true, pc); }
+inline void check(void *p, size_t n, bool write, void *pc) {
+    if (active && active->checking()) Checker::access(*active, p, n, write, false, pc);
+}
+inline void checkAtomic(volatile void *p, size_t n, void *pc) {
+    if (active && active->checking()) Checker::access(*active, const_cast<void *>(p), n, true, true, pc);
+}
 
-struct Place { const char *file; uint32_t line, column; };
+struct Place {
+    const char *file;
+    uint32_t line, column;
+};
 [[noreturn]] inline void undefined(const char *what, const Place *at) {
     std::string file = at->file ? at->file : "?";
     active->fail(std::string(what) + " at " + file.substr(file.rfind('/') + 1) + ":" + std::to_string(at->line) + ",");
@@ -132,25 +167,38 @@ extern "C" {
 #define ACCESS(n) \
     void __tsan_read##n(void *p) { emu::check(p, n, false, HERE); } \
     void __tsan_write##n(void *p) { emu::check(p, n, true, HERE); }
-ACCESS(1) ACCESS(2) ACCESS(4) ACCESS(8) ACCESS(16)
+ACCESS(1)
+ACCESS(2) ACCESS(4) ACCESS(8) ACCESS(16)
 #define UNALIGNED(n) \
     void __tsan_unaligned_read##n(void *p) { emu::check(p, n, false, HERE); } \
     void __tsan_unaligned_write##n(void *p) { emu::check(p, n, true, HERE); }
-UNALIGNED(2) UNALIGNED(4) UNALIGNED(8) UNALIGNED(16)
-void __tsan_read_range(void *p, size_t n) { emu::check(p, n, false, HERE); }
+    UNALIGNED(2) UNALIGNED(4) UNALIGNED(8) UNALIGNED(16) void __tsan_read_range(void *p, size_t n) {
+    emu::check(p, n, false, HERE);
+}
 void __tsan_write_range(void *p, size_t n) { emu::check(p, n, true, HERE); }
 void __tsan_init() {}
 void __tsan_func_entry(void *) {}
 void __tsan_func_exit() {}
 void __tsan_vptr_update(void **, void *) {}
 #define ATOMIC(bits, T) \
-    T __tsan_atomic##bits##_load(const volatile T *p, int) { emu::checkAtomic(const_cast<volatile T *>(p), sizeof(T), HERE); return __atomic_load_n(p, __ATOMIC_SEQ_CST); } \
-    void __tsan_atomic##bits##_store(volatile T *p, T v, int) { emu::checkAtomic(p, sizeof(T), HERE); __atomic_store_n(p, v, __ATOMIC_SEQ_CST); } \
-    int __tsan_atomic##bits##_compare_exchange_strong(volatile T *p, T *e, T v, int, int) { emu::checkAtomic(p, sizeof(T), HERE); return __atomic_compare_exchange_n(p, e, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); }
-ATOMIC(32, uint32_t) ATOMIC(64, uint64_t)
-void __tsan_atomic_thread_fence(int) { if (emu::active) emu::Checker::fenced(*emu::active, true); }
+    T __tsan_atomic##bits##_load(const volatile T *p, int) { \
+        emu::checkAtomic(const_cast<volatile T *>(p), sizeof(T), HERE); \
+        return __atomic_load_n(p, __ATOMIC_SEQ_CST); \
+    } \
+    void __tsan_atomic##bits##_store(volatile T *p, T v, int) { \
+        emu::checkAtomic(p, sizeof(T), HERE); \
+        __atomic_store_n(p, v, __ATOMIC_SEQ_CST); \
+    } \
+    int __tsan_atomic##bits##_compare_exchange_strong(volatile T *p, T *e, T v, int, int) { \
+        emu::checkAtomic(p, sizeof(T), HERE); \
+        return __atomic_compare_exchange_n(p, e, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+    }
+ATOMIC(32, uint32_t) ATOMIC(64, uint64_t) void __tsan_atomic_thread_fence(int) {
+    if (emu::active) emu::Checker::fenced(*emu::active, true);
+}
 
-#define UNDEFINED(name, text) void __ubsan_handle_##name##_abort(const emu::Place *at) { emu::undefined(text, at); }
+#define UNDEFINED(name, text) \
+    void __ubsan_handle_##name##_abort(const emu::Place *at) { emu::undefined(text, at); }
 UNDEFINED(add_overflow, "a sum of signed integers overflows")
 UNDEFINED(sub_overflow, "a difference of signed integers overflows")
 UNDEFINED(mul_overflow, "a product of signed integers overflows")
@@ -161,7 +209,9 @@ UNDEFINED(out_of_bounds, "an index outside its array")
 UNDEFINED(type_mismatch_v1, "a misaligned address or null pointer")
 UNDEFINED(load_invalid_value, "a bool or enum that is none of its values")
 UNDEFINED(vla_bound_not_positive, "an array of no or negative length")
-void __ubsan_handle_builtin_unreachable(const emu::Place *at) { emu::undefined("what is marked unreachable is reached", at); }
+void __ubsan_handle_builtin_unreachable(const emu::Place *at) {
+    emu::undefined("what is marked unreachable is reached", at);
+}
 void __ubsan_handle_missing_return(const emu::Place *at) { emu::undefined("the end of a function without a return", at); }
 }
 #endif

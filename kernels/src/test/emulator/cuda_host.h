@@ -38,12 +38,15 @@
 #define __noinline__ __attribute__((noinline))
 #define __align__(n) __attribute__((aligned(n)))
 #define __grid_constant__
-#define __shared__ static thread_local          // one copy per host thread that runs blocks; poisoned before every block
+#define __shared__ static thread_local // one copy per host thread that runs blocks; poisoned before every block
 #define DYN_SHARED(type, name) type *name = reinterpret_cast<type *>(graft_emu_now.dynamic)
 
 // ---------------------------------------------------------------- vector types
 
-struct dim3 { unsigned x, y, z; constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {} };
+struct dim3 {
+    unsigned x, y, z;
+    constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+};
 
 #define GRAFT_EMU_VECTORS(T, N, A2, A4) \
     struct N##1 { T x; }; \
@@ -63,10 +66,18 @@ GRAFT_EMU_VECTORS(long long, longlong, 16, 16)
 GRAFT_EMU_VECTORS(unsigned long long, ulonglong, 16, 16)
 GRAFT_EMU_VECTORS(double, double, 16, 16)
 #undef GRAFT_EMU_VECTORS
-struct float3 { float x, y, z; };
-struct int3 { int x, y, z; };
-struct longlong3 { long long x, y, z; };
-struct double3 { double x, y, z; };
+struct float3 {
+    float x, y, z;
+};
+struct int3 {
+    int x, y, z;
+};
+struct longlong3 {
+    long long x, y, z;
+};
+struct double3 {
+    double x, y, z;
+};
 inline float3 make_float3(float x, float y, float z) { return {x, y, z}; }
 inline int3 make_int3(int x, int y, int z) { return {x, y, z}; }
 inline uint3 make_uint3(unsigned x, unsigned y, unsigned z) { return {x, y, z}; }
@@ -94,7 +105,8 @@ template <class T> T shuffle(unsigned mask, T v, unsigned from, const char *wher
     static_assert(sizeof(T) <= 64 && std::is_trivially_copyable_v<T>);
     const graft_emu_slot *slots = graft_emu_warp(mask, &v, sizeof(T), where);
     T r;
-    if (mask >> from & 1 && exists(from)) std::memcpy(&r, slots[from].bytes, sizeof(T)); else std::memset(&r, 0xff, sizeof(T));
+    if (mask >> from & 1 && exists(from)) std::memcpy(&r, slots[from].bytes, sizeof(T));
+    else std::memset(&r, 0xff, sizeof(T));
     return r;
 }
 
@@ -115,7 +127,8 @@ template <class T, class F> T fold(unsigned mask, T v, const char *where, F f) {
 inline unsigned ballot(unsigned mask, bool bit, const char *where) {
     const graft_emu_slot *slots = graft_emu_warp(mask, &bit, 1, where);
     unsigned r = 0;
-    for (unsigned i = 0; i < 32; i++) if (mask >> i & 1 && exists(i)) r |= unsigned(slots[i].bytes[0] & 1) << i;
+    for (unsigned i = 0; i < 32; i++)
+        if (mask >> i & 1 && exists(i)) r |= unsigned(slots[i].bytes[0] & 1) << i;
     return r;
 }
 }
@@ -139,7 +152,9 @@ template <class T> T __shfl_up_sync(unsigned mask, T v, unsigned d, int width = 
 inline unsigned __ballot_sync(unsigned mask, int p) { return graft_emu::ballot(mask, p != 0, "__ballot_sync"); }
 inline int __any_sync(unsigned mask, int p) { return graft_emu::ballot(mask, p != 0, "__any_sync") != 0; }
 inline int __all_sync(unsigned mask, int p) { return graft_emu::ballot(mask, p == 0, "__all_sync") == 0; }
-inline unsigned __activemask() { graft_emu_fail("__activemask depends on how the device schedules: use a mask that you know"); }
+inline unsigned __activemask() {
+    graft_emu_fail("__activemask depends on how the device schedules: use a mask that you know");
+}
 template <class T> unsigned __match_any_sync(unsigned mask, T v) {
     const graft_emu_slot *slots = graft_emu_warp(mask, &v, sizeof(T), "__match_any_sync");
     unsigned r = 0;
@@ -147,12 +162,24 @@ template <class T> unsigned __match_any_sync(unsigned mask, T v) {
         if (mask >> i & 1 && graft_emu::exists(i) && !std::memcmp(slots[i].bytes, &v, sizeof(T))) r |= 1u << i;
     return r;
 }
-template <class T> T __reduce_add_sync(unsigned mask, T v) { return graft_emu::fold(mask, v, "__reduce_add_sync", [](T a, T b) { return T(a + b); }); }
-template <class T> T __reduce_min_sync(unsigned mask, T v) { return graft_emu::fold(mask, v, "__reduce_min_sync", [](T a, T b) { return b < a ? b : a; }); }
-template <class T> T __reduce_max_sync(unsigned mask, T v) { return graft_emu::fold(mask, v, "__reduce_max_sync", [](T a, T b) { return a < b ? b : a; }); }
-inline unsigned __reduce_and_sync(unsigned mask, unsigned v) { return graft_emu::fold(mask, v, "__reduce_and_sync", [](unsigned a, unsigned b) { return a & b; }); }
-inline unsigned __reduce_or_sync(unsigned mask, unsigned v) { return graft_emu::fold(mask, v, "__reduce_or_sync", [](unsigned a, unsigned b) { return a | b; }); }
-inline unsigned __reduce_xor_sync(unsigned mask, unsigned v) { return graft_emu::fold(mask, v, "__reduce_xor_sync", [](unsigned a, unsigned b) { return a ^ b; }); }
+template <class T> T __reduce_add_sync(unsigned mask, T v) {
+    return graft_emu::fold(mask, v, "__reduce_add_sync", [](T a, T b) { return T(a + b); });
+}
+template <class T> T __reduce_min_sync(unsigned mask, T v) {
+    return graft_emu::fold(mask, v, "__reduce_min_sync", [](T a, T b) { return b < a ? b : a; });
+}
+template <class T> T __reduce_max_sync(unsigned mask, T v) {
+    return graft_emu::fold(mask, v, "__reduce_max_sync", [](T a, T b) { return a < b ? b : a; });
+}
+inline unsigned __reduce_and_sync(unsigned mask, unsigned v) {
+    return graft_emu::fold(mask, v, "__reduce_and_sync", [](unsigned a, unsigned b) { return a & b; });
+}
+inline unsigned __reduce_or_sync(unsigned mask, unsigned v) {
+    return graft_emu::fold(mask, v, "__reduce_or_sync", [](unsigned a, unsigned b) { return a | b; });
+}
+inline unsigned __reduce_xor_sync(unsigned mask, unsigned v) {
+    return graft_emu::fold(mask, v, "__reduce_xor_sync", [](unsigned a, unsigned b) { return a ^ b; });
+}
 
 // ---------------------------------------------------------------- memory
 
@@ -177,16 +204,35 @@ template <class T, class F> T update(T *p, F f) {
 }
 
 #define GRAFT_EMU_ATOMIC(T) \
-    inline T atomicAdd(T *p, T v) { return graft_emu::update(p, [=](T o) { return static_cast<T>(o + v); }); } \
-    inline T atomicExch(T *p, T v) { return graft_emu::update(p, [=](T) { return v; }); }
-#define GRAFT_EMU_ATOMIC_INT(T) GRAFT_EMU_ATOMIC(T) \
-    inline T atomicSub(T *p, T v) { return graft_emu::update(p, [=](T o) { return static_cast<T>(o - v); }); } \
-    inline T atomicMax(T *p, T v) { return graft_emu::update(p, [=](T o) { return v > o ? v : o; }); } \
-    inline T atomicMin(T *p, T v) { return graft_emu::update(p, [=](T o) { return v < o ? v : o; }); } \
-    inline T atomicAnd(T *p, T v) { return graft_emu::update(p, [=](T o) { return static_cast<T>(o & v); }); } \
-    inline T atomicOr(T *p, T v) { return graft_emu::update(p, [=](T o) { return static_cast<T>(o | v); }); } \
-    inline T atomicXor(T *p, T v) { return graft_emu::update(p, [=](T o) { return static_cast<T>(o ^ v); }); } \
-    inline T atomicCAS(T *p, T c, T v) { return graft_emu::update(p, [=](T o) { return o == c ? v : o; }); }
+    inline T atomicAdd(T *p, T v) { \
+        return graft_emu::update(p, [=](T o) { return static_cast<T>(o + v); }); \
+    } \
+    inline T atomicExch(T *p, T v) { \
+        return graft_emu::update(p, [=](T) { return v; }); \
+    }
+#define GRAFT_EMU_ATOMIC_INT(T) \
+    GRAFT_EMU_ATOMIC(T) \
+    inline T atomicSub(T *p, T v) { \
+        return graft_emu::update(p, [=](T o) { return static_cast<T>(o - v); }); \
+    } \
+    inline T atomicMax(T *p, T v) { \
+        return graft_emu::update(p, [=](T o) { return v > o ? v : o; }); \
+    } \
+    inline T atomicMin(T *p, T v) { \
+        return graft_emu::update(p, [=](T o) { return v < o ? v : o; }); \
+    } \
+    inline T atomicAnd(T *p, T v) { \
+        return graft_emu::update(p, [=](T o) { return static_cast<T>(o & v); }); \
+    } \
+    inline T atomicOr(T *p, T v) { \
+        return graft_emu::update(p, [=](T o) { return static_cast<T>(o | v); }); \
+    } \
+    inline T atomicXor(T *p, T v) { \
+        return graft_emu::update(p, [=](T o) { return static_cast<T>(o ^ v); }); \
+    } \
+    inline T atomicCAS(T *p, T c, T v) { \
+        return graft_emu::update(p, [=](T o) { return o == c ? v : o; }); \
+    }
 GRAFT_EMU_ATOMIC(float)
 GRAFT_EMU_ATOMIC(double)
 GRAFT_EMU_ATOMIC_INT(int)
@@ -194,10 +240,18 @@ GRAFT_EMU_ATOMIC_INT(unsigned)
 GRAFT_EMU_ATOMIC_INT(unsigned long long)
 #undef GRAFT_EMU_ATOMIC
 #undef GRAFT_EMU_ATOMIC_INT
-inline long long atomicMax(long long *p, long long v) { return graft_emu::update(p, [=](long long o) { return v > o ? v : o; }); }
-inline long long atomicMin(long long *p, long long v) { return graft_emu::update(p, [=](long long o) { return v < o ? v : o; }); }
-inline unsigned atomicInc(unsigned *p, unsigned v) { return graft_emu::update(p, [=](unsigned o) { return o >= v ? 0u : o + 1; }); }
-inline unsigned atomicDec(unsigned *p, unsigned v) { return graft_emu::update(p, [=](unsigned o) { return o == 0 || o > v ? v : o - 1; }); }
+inline long long atomicMax(long long *p, long long v) {
+    return graft_emu::update(p, [=](long long o) { return v > o ? v : o; });
+}
+inline long long atomicMin(long long *p, long long v) {
+    return graft_emu::update(p, [=](long long o) { return v < o ? v : o; });
+}
+inline unsigned atomicInc(unsigned *p, unsigned v) {
+    return graft_emu::update(p, [=](unsigned o) { return o >= v ? 0u : o + 1; });
+}
+inline unsigned atomicDec(unsigned *p, unsigned v) {
+    return graft_emu::update(p, [=](unsigned o) { return o == 0 || o > v ? v : o - 1; });
+}
 
 template <class T> T __ldg(const T *p) { return *p; }
 template <class T> T __ldcg(const T *p) { return *p; }
@@ -208,7 +262,12 @@ template <class T> void __stcs(T *p, T v) { *p = v; }
 // ---------------------------------------------------------------- arithmetic
 
 namespace graft_emu {
-template <class To, class From> To bits(From f) { static_assert(sizeof(To) == sizeof(From)); To t; std::memcpy(&t, &f, sizeof t); return t; }
+template <class To, class From> To bits(From f) {
+    static_assert(sizeof(To) == sizeof(From));
+    To t;
+    std::memcpy(&t, &f, sizeof t);
+    return t;
+}
 }
 inline int __float_as_int(float f) { return graft_emu::bits<int>(f); }
 inline float __int_as_float(int i) { return graft_emu::bits<float>(i); }
@@ -218,7 +277,9 @@ inline long long __double_as_longlong(double f) { return graft_emu::bits<long lo
 inline double __longlong_as_double(long long i) { return graft_emu::bits<double>(i); }
 inline int __double2hiint(double d) { return int(graft_emu::bits<long long>(d) >> 32); }
 inline int __double2loint(double d) { return int(graft_emu::bits<long long>(d)); }
-inline double __hiloint2double(int hi, int lo) { return graft_emu::bits<double>((long long) (unsigned long long) hi << 32 | unsigned(lo)); }
+inline double __hiloint2double(int hi, int lo) {
+    return graft_emu::bits<double>((long long) (unsigned long long) hi << 32 | unsigned(lo));
+}
 
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
@@ -240,18 +301,47 @@ inline float __fdiv_rn(float a, float b) { return a / b; }
 inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
 inline double __fma_rn(double a, double b, double c) { return std::fma(a, b, c); }
 // The _rn forms are never contracted into an fma; the barrier keeps g++ from it.
-inline float __fmul_rn(float a, float b) { float r = a * b; asm("" : "+x"(r)); return r; }
-inline float __fadd_rn(float a, float b) { asm("" : "+x"(a), "+x"(b)); return a + b; }
-inline float __fsub_rn(float a, float b) { asm("" : "+x"(a), "+x"(b)); return a - b; }
-inline double __dmul_rn(double a, double b) { double r = a * b; asm("" : "+x"(r)); return r; }
-inline double __dadd_rn(double a, double b) { asm("" : "+x"(a), "+x"(b)); return a + b; }
-inline double __dsub_rn(double a, double b) { asm("" : "+x"(a), "+x"(b)); return a - b; }
+inline float __fmul_rn(float a, float b) {
+    float r = a * b;
+    asm("" : "+x"(r));
+    return r;
+}
+inline float __fadd_rn(float a, float b) {
+    asm("" : "+x"(a), "+x"(b));
+    return a + b;
+}
+inline float __fsub_rn(float a, float b) {
+    asm("" : "+x"(a), "+x"(b));
+    return a - b;
+}
+inline double __dmul_rn(double a, double b) {
+    double r = a * b;
+    asm("" : "+x"(r));
+    return r;
+}
+inline double __dadd_rn(double a, double b) {
+    asm("" : "+x"(a), "+x"(b));
+    return a + b;
+}
+inline double __dsub_rn(double a, double b) {
+    asm("" : "+x"(a), "+x"(b));
+    return a - b;
+}
 inline double __ddiv_rn(double a, double b) { return a / b; }
 inline double __dsqrt_rn(double a) { return std::sqrt(a); }
 inline float __saturatef(float a) { return !(a > 0) ? 0.0f : a > 1 ? 1.0f : a; }
-inline void sincosf(float x, float *s, float *c) { *s = std::sin(x); *c = std::cos(x); }
-inline void __sincosf(float x, float *s, float *c) { *s = std::sin(x); *c = std::cos(x); }
-inline void sincospif(float x, float *s, float *c) { *s = float(std::sin(M_PI * x)); *c = float(std::cos(M_PI * x)); }
+inline void sincosf(float x, float *s, float *c) {
+    *s = std::sin(x);
+    *c = std::cos(x);
+}
+inline void __sincosf(float x, float *s, float *c) {
+    *s = std::sin(x);
+    *c = std::cos(x);
+}
+inline void sincospif(float x, float *s, float *c) {
+    *s = float(std::sin(M_PI * x));
+    *c = float(std::cos(M_PI * x));
+}
 inline float normcdff(float x) { return 0.5f * std::erfc(-x * 0.70710678118654752f); }
 inline double normcdf(double x) { return 0.5 * std::erfc(-x * 0.70710678118654752); }
 
@@ -273,13 +363,23 @@ inline int __clz(int x) { return x ? __builtin_clz(unsigned(x)) : 32; }
 inline int __clzll(long long x) { return x ? __builtin_clzll((unsigned long long) x) : 64; }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __ffsll(long long x) { return __builtin_ffsll(x); }
-inline unsigned __brev(unsigned x) { unsigned r = 0; for (int i = 0; i < 32; i++) r |= (x >> i & 1) << (31 - i); return r; }
+inline unsigned __brev(unsigned x) {
+    unsigned r = 0;
+    for (int i = 0; i < 32; i++) r |= (x >> i & 1) << (31 - i);
+    return r;
+}
 inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((unsigned long long) a * b >> 32); }
 inline int __mulhi(int a, int b) { return int((long long) a * b >> 32); }
-inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) { return (unsigned long long) ((unsigned __int128) a * b >> 64); }
+inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
+    return (unsigned long long) ((unsigned __int128) a * b >> 64);
+}
 inline long long __mul64hi(long long a, long long b) { return (long long) ((__int128) a * b >> 64); }
-inline unsigned __funnelshift_l(unsigned lo, unsigned hi, unsigned s) { return unsigned(((unsigned long long) hi << 32 | lo) << (s & 31) >> 32); }
-inline unsigned __funnelshift_r(unsigned lo, unsigned hi, unsigned s) { return unsigned(((unsigned long long) hi << 32 | lo) >> (s & 31)); }
+inline unsigned __funnelshift_l(unsigned lo, unsigned hi, unsigned s) {
+    return unsigned(((unsigned long long) hi << 32 | lo) << (s & 31) >> 32);
+}
+inline unsigned __funnelshift_r(unsigned lo, unsigned hi, unsigned s) {
+    return unsigned(((unsigned long long) hi << 32 | lo) >> (s & 31));
+}
 inline unsigned __byte_perm(unsigned a, unsigned b, unsigned s) {
     unsigned long long all = (unsigned long long) b << 32 | a;
     unsigned r = 0;
@@ -308,12 +408,20 @@ inline unsigned max(unsigned a, int b) { return max(a, unsigned(b)); }
 inline int __min(int a, int b) { return min(a, b); }
 
 // std's overloads in the global namespace, as the CUDA compiler has them.
-using std::abs; using std::isnan; using std::isinf; using std::isfinite; using std::signbit;
+using std::abs;
+using std::isfinite;
+using std::isinf;
+using std::isnan;
+using std::signbit;
 
 // ---------------------------------------------------------------- 16-bit floats, conversions only
 
-struct __nv_bfloat16 { unsigned short bits; };
-struct __half { unsigned short bits; };
+struct __nv_bfloat16 {
+    unsigned short bits;
+};
+struct __half {
+    unsigned short bits;
+};
 inline __nv_bfloat16 __float2bfloat16(float f) {
     unsigned u = __float_as_uint(f);
     if ((u & 0x7fffffff) > 0x7f800000) return {0x7fff};
@@ -333,9 +441,14 @@ template <class... A, void (*K)(A...)> struct Launch<K> {
     static constexpr unsigned sizes[] = {sizeof(A)..., 0};
     static constexpr bool pointers[] = {std::is_pointer_v<A>..., false};
     // The parameters lie in memory of the host, which a checked kernel may not touch.
-    template <size_t... I> __attribute__((no_sanitize("thread", "undefined"))) static void call(void **p, std::index_sequence<I...>) { K(*static_cast<std::remove_cv_t<A> *>(p[I])...); }
+    template <size_t... I>
+    __attribute__((no_sanitize("thread", "undefined"))) static void call(void **p, std::index_sequence<I...>) {
+        K(*static_cast<std::remove_cv_t<A> *>(p[I])...);
+    }
     static void run(void **p) { call(p, std::index_sequence_for<A...>{}); }
-    static constexpr graft_emu_kernel entry(const char *name, unsigned maxThreads) { return {name, run, sizeof...(A), sizes, pointers, maxThreads}; }
+    static constexpr graft_emu_kernel entry(const char *name, unsigned maxThreads) {
+        return {name, run, sizeof...(A), sizes, pointers, maxThreads};
+    }
 };
 inline constexpr unsigned bounds(unsigned maxThreads = 1024, unsigned = 0, unsigned = 0) { return maxThreads; }
 }

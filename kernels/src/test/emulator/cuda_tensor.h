@@ -1,17 +1,20 @@
-// Twins of the inline PTX that Hopper kernels use: call these where __CUDACC_RTC__ is not defined. Fragment layouts as in the
-// PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type" and "ldmatrix".
+// Twins of the inline PTX that Hopper kernels use: call these where __CUDACC_RTC__ is not defined. Fragment layouts as in
+// the PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type" and "ldmatrix".
 #ifndef GRAFT_CUDA_TENSOR_H
 #define GRAFT_CUDA_TENSOR_H
 #include "runtime.h"
 
 namespace graft_emu {
-struct MmaIn { unsigned a[4], b[2]; };
+struct MmaIn {
+    unsigned a[4], b[2];
+};
 
 inline float bf16(unsigned short b) { return bits<float>(unsigned(b) << 16); }
 inline float f16(unsigned short b) { return (float) bits<_Float16>(b); }
 
 /// d = a b + c with a [16, 16], b [16, 8], c and d [16, 8]; all 32 lanes call it. decode makes a float of an element.
-template <class Decode> void mma(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const float (&c)[4], const char *where, Decode decode) {
+template <class Decode> void mma(
+    float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], const float (&c)[4], const char *where, Decode decode) {
     MmaIn in{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
     const graft_emu_slot *slots = graft_emu_warp(0xffffffffu, &in, sizeof in, where);
     unsigned row = lane() >> 2, column = (lane() & 3) * 2;
@@ -48,7 +51,8 @@ template <int MATRICES, bool TRANSPOSED> void ldmatrix(unsigned *r, const void *
     for (int m = 0; m < MATRICES; m++) {
         unsigned short e[2];
         for (unsigned i = 0; i < 2; i++) {
-            unsigned from = TRANSPOSED ? 2 * (lane() & 3) + i : lane() >> 2, at = TRANSPOSED ? lane() >> 2 : 2 * (lane() & 3) + i;
+            unsigned from = TRANSPOSED ? 2 * (lane() & 3) + i : lane() >> 2,
+                     at = TRANSPOSED ? lane() >> 2 : 2 * (lane() & 3) + i;
             std::memcpy(&e[i], slots[8 * m + from].bytes + 2 * at, 2);
         }
         r[m] = unsigned(e[1]) << 16 | e[0];
@@ -64,10 +68,16 @@ inline void emu_ldmatrix_x2_trans(unsigned (&r)[2], const void *row) { graft_emu
 
 /// cp.async.cg.shared.global [shared], [global], 16, bytes: bytes are copied, the rest up to 16 is zero. Until the wait the
 /// destination reads as NaN.
-inline void emu_cp_async_16(void *shared, const void *global, unsigned bytes = 16) { graft_emu_copy_async(shared, global, 16, bytes); }
+inline void emu_cp_async_16(void *shared, const void *global, unsigned bytes = 16) {
+    graft_emu_copy_async(shared, global, 16, bytes);
+}
 /// cp.async.ca.shared.global of 4 or 8 bytes.
-inline void emu_cp_async_8(void *shared, const void *global, unsigned bytes = 8) { graft_emu_copy_async(shared, global, 8, bytes); }
-inline void emu_cp_async_4(void *shared, const void *global, unsigned bytes = 4) { graft_emu_copy_async(shared, global, 4, bytes); }
+inline void emu_cp_async_8(void *shared, const void *global, unsigned bytes = 8) {
+    graft_emu_copy_async(shared, global, 8, bytes);
+}
+inline void emu_cp_async_4(void *shared, const void *global, unsigned bytes = 4) {
+    graft_emu_copy_async(shared, global, 4, bytes);
+}
 /// cp.async.commit_group
 inline void emu_cp_async_commit() { graft_emu_copy_commit(); }
 /// cp.async.wait_group N: waits until at most N of this thread's groups are under way.

@@ -15,11 +15,11 @@ namespace emu {
 struct Settings {
     uint64_t totalMemory = 4ull << 30;
     int driverVersion = 13000, devices = 1, capability = 90;
-    int64_t failAllocation = -1;                    // allocations until one fails
-    std::map<std::string, int> failLaunch;          // error by kernel name
+    int64_t failAllocation = -1; // allocations until one fails
+    std::map<std::string, int> failLaunch; // error by kernel name
     Order order = Order::FORWARD;
     uint64_t seed = 0;
-    bool lazy = false;                              // streams run only when somebody waits for them
+    bool lazy = false; // streams run only when somebody waits for them
 };
 
 struct Device {
@@ -31,14 +31,19 @@ struct Device {
     uint64_t allocations = 0, allocatedBytes = 0, copies = 0, copiedBytes = 0, graphLaunches = 0, memsets = 0, hostCalls = 0;
     uint64_t used = 0, peak = 0;
 
-    void complain(const std::string &s) { if (report.size() < 1000) report.push_back(s); }
+    void complain(const std::string &s) {
+        if (report.size() < 1000) report.push_back(s);
+    }
     int breakDown(int code, const std::string &s) {
         complain(s);
         if (!broken) broken = code;
         return code;
     }
 };
-inline Device &device() { static Device &d = *new Device(); return d; }
+inline Device &device() {
+    static Device &d = *new Device();
+    return d;
+}
 
 // ------------------------------------------------------------------ memory
 
@@ -48,7 +53,7 @@ struct Allocation {
     uint64_t id;
     unsigned char *data;
     size_t size;
-    unsigned char *first;           // of its accessible pages
+    unsigned char *first; // of its accessible pages
     size_t mapped;
     unsigned char *begin() const { return first; }
     unsigned char *end() const { return first + mapped; }
@@ -56,9 +61,9 @@ struct Allocation {
 
 class Memory {
 public:
-    static constexpr size_t SPACE = 1ull << 38;     // of addresses
+    static constexpr size_t SPACE = 1ull << 38; // of addresses
     static constexpr unsigned char CANARY = 0xff;
-    static constexpr size_t FILLED = 64 << 20;      // so much of a new allocation holds NaN, the rest is zero
+    static constexpr size_t FILLED = 64 << 20; // so much of a new allocation holds NaN, the rest is zero
 
     int allocate(size_t bytes, uintptr_t &out) {
         Device &d = device();
@@ -84,8 +89,11 @@ public:
     int release(uintptr_t p) {
         auto i = live.find(p);
         if (i == live.end()) {
-            device().complain("cuMemFree of " + hex(p) + ", which is no live allocation" + (std::count_if(freed.begin(), freed.end(),
-                [p](auto &a) { return reinterpret_cast<uintptr_t>(a.data) == p; }) ? " (freed before)" : ""));
+            device().complain(
+                "cuMemFree of " + hex(p) + ", which is no live allocation" +
+                (std::count_if(freed.begin(), freed.end(), [p](auto &a) { return reinterpret_cast<uintptr_t>(a.data) == p; })
+                        ? " (freed before)"
+                        : ""));
             return 1;
         }
         Allocation a = i->second;
@@ -108,9 +116,15 @@ public:
         return at <= a.data + a.size && bytes <= size_t(a.data + a.size - at) ? &a : nullptr;
     }
 
-    const Allocation *exact(uintptr_t p) const { auto i = live.find(p); return i == live.end() ? nullptr : &i->second; }
+    const Allocation *exact(uintptr_t p) const {
+        auto i = live.find(p);
+        return i == live.end() ? nullptr : &i->second;
+    }
 
-    bool onDevice(const void *p) const { return base && static_cast<const unsigned char *>(p) - base >= 0 && static_cast<const unsigned char *>(p) < base + SPACE; }
+    bool onDevice(const void *p) const {
+        return base && static_cast<const unsigned char *>(p) - base >= 0 &&
+               static_cast<const unsigned char *>(p) < base + SPACE;
+    }
 
     bool pinned(const void *p, size_t bytes = 1) const {
         auto i = host.upper_bound(reinterpret_cast<uintptr_t>(p));
@@ -119,8 +133,8 @@ public:
         return reinterpret_cast<uintptr_t>(p) + bytes <= i->first + i->second;
     }
 
-    std::map<uintptr_t, size_t> host;       // page-locked
-    uint64_t version = 0;                   // changes with what is allocated
+    std::map<uintptr_t, size_t> host; // page-locked
+    uint64_t version = 0; // changes with what is allocated
     size_t offset(const void *p) const { return static_cast<const unsigned char *>(p) - base; }
 
     int verify(const Allocation &a, const std::string &when) {
@@ -133,19 +147,27 @@ public:
 
     int verifyAll(const std::string &when) {
         int status = 0;
-        for (auto &a : live) if (int s = verify(a.second, when)) status = s;
+        for (auto &a : live)
+            if (int s = verify(a.second, when)) status = s;
         return status;
     }
 
-    static std::string hex(uintptr_t p) { char s[32]; std::snprintf(s, sizeof s, "0x%llx", (unsigned long long) p); return s; }
-    static std::string name(const Allocation &a) { return "allocation " + std::to_string(a.id) + " of " + std::to_string(a.size) + " bytes"; }
+    static std::string hex(uintptr_t p) {
+        char s[32];
+        std::snprintf(s, sizeof s, "0x%llx", (unsigned long long) p);
+        return s;
+    }
+    static std::string name(const Allocation &a) {
+        return "allocation " + std::to_string(a.id) + " of " + std::to_string(a.size) + " bytes";
+    }
 
     /// Where an address lies, for messages.
     std::string describe(uintptr_t p) const {
         if (p < 65536) return "null + " + std::to_string(p);
         if (!onDevice(reinterpret_cast<void *>(p))) return hex(p) + ", which is not device memory";
         for (auto i = freed.rbegin(); i != freed.rend(); ++i)
-            if (p >= uintptr_t(i->data) && p < uintptr_t(i->data) + i->size) return std::to_string(p - uintptr_t(i->data)) + " bytes into freed " + name(*i);
+            if (p >= uintptr_t(i->data) && p < uintptr_t(i->data) + i->size)
+                return std::to_string(p - uintptr_t(i->data)) + " bytes into freed " + name(*i);
         auto next = live.upper_bound(p);
         uint64_t before = next == live.end() ? ~0ull : next->first - p, after = ~0ull;
         const Allocation *prior = next == live.begin() ? nullptr : &std::prev(next)->second;
@@ -177,9 +199,15 @@ private:
                 wrapped = true;
                 at = base + PAGE;
             }
-            auto i = live.lower_bound(reinterpret_cast<uintptr_t>(at));                   // the allocations that could overlap
-            if (i != live.begin() && std::prev(i)->second.end() + PAGE > at) { at = std::prev(i)->second.end() + PAGE; continue; }
-            if (i != live.end() && i->second.begin() < at + mapped + PAGE) { at = i->second.end() + PAGE; continue; }
+            auto i = live.lower_bound(reinterpret_cast<uintptr_t>(at)); // the allocations that could overlap
+            if (i != live.begin() && std::prev(i)->second.end() + PAGE > at) {
+                at = std::prev(i)->second.end() + PAGE;
+                continue;
+            }
+            if (i != live.end() && i->second.begin() < at + mapped + PAGE) {
+                at = i->second.end() + PAGE;
+                continue;
+            }
             break;
         }
         if (mprotect(at, mapped, PROT_READ | PROT_WRITE)) return nullptr;
@@ -194,12 +222,19 @@ private:
         return device().breakDown(ILLEGAL_ADDRESS, "memory was written " + where + " of " + name(a) + ", seen " + when);
     }
 };
-inline Memory &memory() { static Memory &m = *new Memory(); return m; }
+inline Memory &memory() {
+    static Memory &m = *new Memory();
+    return m;
+}
 
 // ------------------------------------------------------------------ streams and recorded work
 
 enum class Kind { KERNEL = 0, MEMCPY = 1, MEMSET = 2, HOST = 3, EVENT = 7 };
-struct Work { Kind kind; std::string name; std::function<int()> run; };
+struct Work {
+    Kind kind;
+    std::string name;
+    std::function<int()> run;
+};
 
 struct Stream;
 struct Capture {
@@ -207,7 +242,7 @@ struct Capture {
     int mode;
     pthread_t thread;
     std::vector<Work> work;
-    std::map<Stream *, uint64_t> recorded, joined;      // per stream: pieces of work, and how many of them others wait for
+    std::map<Stream *, uint64_t> recorded, joined; // per stream: pieces of work, and how many of them others wait for
     bool invalid = false;
 };
 
@@ -222,13 +257,15 @@ struct Stream {
 
 struct Event {
     unsigned flags = 0;
-    Stream *stream = nullptr;       // where it was recorded last; null: never
-    uint64_t position = 0;          // done when the stream has executed so much
+    Stream *stream = nullptr; // where it was recorded last; null: never
+    uint64_t position = 0; // done when the stream has executed so much
     Capture *capture = nullptr;
     std::chrono::steady_clock::time_point time;
 };
 
-struct Graph { std::shared_ptr<std::vector<Work>> work = std::make_shared<std::vector<Work>>(); };
+struct Graph {
+    std::shared_ptr<std::vector<Work>> work = std::make_shared<std::vector<Work>>();
+};
 
 struct Streams {
     Stream legacy;
@@ -237,7 +274,10 @@ struct Streams {
     std::set<Capture *> captures;
     std::set<Graph *> graphs, executables;
 };
-inline Streams &streams() { static Streams &s = *new Streams(); return s; }
+inline Streams &streams() {
+    static Streams &s = *new Streams();
+    return s;
+}
 
 /// Runs what a stream has queued, up to a position.
 inline int drain(Stream &s, uint64_t position = ~0ull) {
@@ -246,14 +286,17 @@ inline int drain(Stream &s, uint64_t position = ~0ull) {
         Work w = std::move(s.queue.front());
         s.queue.pop_front();
         s.executed++;
-        if (!device().broken) if (int e = w.run()) status = e;
+        if (!device().broken)
+            if (int e = w.run()) status = e;
     }
     return device().broken ? device().broken : status;
 }
 
 inline int drainAll(bool onlyBlocking = false) {
     int status = drain(streams().legacy);
-    for (Stream *s : std::set<Stream *>(streams().live)) if (!onlyBlocking || s->blocking()) if (int e = drain(*s)) status = e;
+    for (Stream *s : std::set<Stream *>(streams().live))
+        if (!onlyBlocking || s->blocking())
+            if (int e = drain(*s)) status = e;
     return status;
 }
 

@@ -5,10 +5,14 @@
 //
 //     struct Gemm { const float *a, *b; float *c; int m, n, k; };
 //     static void gemm(void *p) { Gemm &g = *static_cast<Gemm *>(p); ... }
-//     cublasStatus_t cublasSgemm(...) { ...; Gemm g{...}; return graft_emu_enqueue(stream, "cublasSgemm", gemm, &g, sizeof g) ? 13 : 0; }
+//     cublasStatus_t cublasSgemm(...) {
+//         ...
+//         Gemm g{...};
+//         return graft_emu_enqueue(stream, "cublasSgemm", gemm, &g, sizeof g) ? 13 : 0;
+//     }
 //
 // The struct is copied during the call. fn runs at once, or later (a stream that is being captured records it, a stream in
-// lazy order runs it when somebody waits for it), or many times (a graph that is replayed), so it must read its inputs through
+// lazy order runs it when somebody waits for it), or many times (a graph that is replayed), so it must read its inputs by
 // device addresses and hold no pointer into the caller's stack. fn runs on a stack of 256 KiB; an access outside device
 // memory in it is reported like that of a kernel. It must not throw, and must own no memory that a fault would leak.
 #ifndef GRAFT_EMU_H

@@ -56,9 +56,9 @@ enum { OK = 0, ILLEGAL_ADDRESS = 700, MISALIGNED_ADDRESS = 716, LAUNCH_FAILED = 
 struct Outcome {
     int code = OK;
     std::string text;
-    uintptr_t address = 0;          // of an illegal access
+    uintptr_t address = 0; // of an illegal access
     bool wrote = false;
-    void *pc = nullptr;             // where a checked kernel was
+    void *pc = nullptr; // where a checked kernel was
 };
 
 /// One launch. A host function of a library stand-in is a launch of one thread with function instead of kernel.
@@ -70,15 +70,15 @@ struct Launch {
     unsigned dynamicBytes = 0;
     void **parameters = nullptr;
     unsigned char *(*sharedAnchor)() = nullptr; // somewhere in this host thread's copy of the module's static shared memory
-    ptrdiff_t sharedOffset = 0;                 // from there to its beginning
+    ptrdiff_t sharedOffset = 0; // from there to its beginning
     size_t sharedBytes = 0;
-    const unsigned char *image = nullptr;       // the module's memory
+    const unsigned char *image = nullptr; // the module's memory
     size_t imageBytes = 0;
-    bool checked = false;                       // compiled with calls for every access, see checks.h
+    bool checked = false; // compiled with calls for every access, see checks.h
     Order order = Order::FORWARD;
     uint64_t seed = 0;
 
-    std::atomic<uint64_t> next{0};              // the next block to run
+    std::atomic<uint64_t> next{0}; // the next block to run
     std::atomic<bool> failed{false};
     std::mutex lock;
     Outcome outcome;
@@ -91,11 +91,18 @@ constexpr unsigned THREADS = 1024;
 
 inline unsigned char *reserve(size_t bytes) {
     void *p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) { std::fprintf(stderr, "emulated device: no memory for stacks\n"); std::abort(); }
+    if (p == MAP_FAILED) {
+        std::fprintf(stderr, "emulated device: no memory for stacks\n");
+        std::abort();
+    }
     return static_cast<unsigned char *>(p);
 }
 
-struct Copy { void *shared; const void *global; unsigned size, bytes, group; };
+struct Copy {
+    void *shared;
+    const void *global;
+    unsigned size, bytes, group;
+};
 
 enum State : uint8_t { NEW, READY, AT_BLOCK, AT_WARP, DONE };
 
@@ -113,12 +120,12 @@ struct Lane {
 
 struct Warp {
     unsigned exists, ready, atWarp, atBlock, done;
-    uint16_t epoch;                 // counts __syncwarp
+    uint16_t epoch; // counts __syncwarp
     graft_emu_slot slots[3][32];
 };
 
 class Executor;
-inline __thread Executor *active __attribute__((tls_model("initial-exec")));       // set while this host thread is in a kernel
+inline __thread Executor *active __attribute__((tls_model("initial-exec"))); // set while this host thread is in a kernel
 
 /// Runs blocks on one host thread.
 class Executor {
@@ -136,15 +143,24 @@ public:
         uint64_t total = l.blocks();
         bool all = true;
         for (uint64_t i; !l.failed && (i = l.next++) < total;) {
-            uint64_t b = l.order == Order::FORWARD ? i : l.order == Order::REVERSE ? total - 1 - i : (i * stride + offset) % total;
-            graft_emu_now.blockIdx = {unsigned(b % l.grid.x), unsigned(b / l.grid.x % l.grid.y), unsigned(b / l.grid.x / l.grid.y)};
+            uint64_t b = l.order == Order::FORWARD   ? i
+                         : l.order == Order::REVERSE ? total - 1 - i
+                                                     : (i * stride + offset) % total;
+            graft_emu_now.blockIdx = {
+                unsigned(b % l.grid.x), unsigned(b / l.grid.x % l.grid.y), unsigned(b / l.grid.x / l.grid.y)};
             block();
             if (fault.code) {
                 std::lock_guard<std::mutex> g(l.lock);
-                if (!l.failed) { l.outcome = std::move(fault); l.failed = true; }
+                if (!l.failed) {
+                    l.outcome = std::move(fault);
+                    l.failed = true;
+                }
                 fault = {};
             }
-            if (l.next < total && std::chrono::steady_clock::now() - start > patience) { all = false; break; }
+            if (l.next < total && std::chrono::steady_clock::now() - start > patience) {
+                all = false;
+                break;
+            }
         }
         active = nullptr;
         return all;
@@ -153,7 +169,9 @@ public:
     int barrier(int vote, int pred, const char *where) {
         Lane &me = *lane;
         Warp &w = warps[graft_emu_now.linear >> 5];
-        me.state = AT_BLOCK; me.pred = pred; me.where = where;
+        me.state = AT_BLOCK;
+        me.pred = pred;
+        me.where = where;
         w.atBlock |= 1u << (graft_emu_now.linear & 31);
         waiting++;
         yield(me);
@@ -166,7 +184,10 @@ public:
         Warp &w = warps[graft_emu_now.linear >> 5];
         if (!(mask >> n & 1)) fail(std::string(where) + ": the calling lane is not in its own mask");
         std::memcpy(w.slots[me.parity][n].bytes, data, bytes);
-        me.state = AT_WARP; me.mask = mask; me.where = where; me.bytes = bytes;
+        me.state = AT_WARP;
+        me.mask = mask;
+        me.where = where;
+        me.bytes = bytes;
         w.atWarp |= 1u << n;
         yield(me);
         return me.result;
@@ -191,12 +212,19 @@ public:
         fault.pc = reinterpret_cast<void *>(context->uc_mcontext.gregs[REG_RIP] + 1);
         fault.address = address | (address == 0);
         fault.wrote = context->uc_mcontext.gregs[REG_ERR] & 2;
-        if (signal == SIGFPE) { fault.code = LAUNCH_FAILED; fault.text = "an integer division by zero"; }
-        else if (signal == SIGILL || signal == SIGTRAP) { fault.code = LAUNCH_FAILED; fault.text = "a trap"; }
-        else if (info->si_code == SI_KERNEL) { fault.code = MISALIGNED_ADDRESS; fault.text = "a misaligned or non-canonical address"; }
-        else if (address >= stack && address < stack + PAGE) fault.text = "more than 60 KiB of local memory";
+        if (signal == SIGFPE) {
+            fault.code = LAUNCH_FAILED;
+            fault.text = "an integer division by zero";
+        } else if (signal == SIGILL || signal == SIGTRAP) {
+            fault.code = LAUNCH_FAILED;
+            fault.text = "a trap";
+        } else if (info->si_code == SI_KERNEL) {
+            fault.code = MISALIGNED_ADDRESS;
+            fault.text = "a misaligned or non-canonical address";
+        } else if (address >= stack && address < stack + PAGE) fault.text = "more than 60 KiB of local memory";
         else if (address - reinterpret_cast<uintptr_t>(dynamic + DYNAMIC) < PAGE)
-            fault.text = "access " + std::to_string(address - reinterpret_cast<uintptr_t>(dynamic + DYNAMIC)) + " bytes past the end of the dynamic shared memory";
+            fault.text = "access " + std::to_string(address - reinterpret_cast<uintptr_t>(dynamic + DYNAMIC)) +
+                         " bytes past the end of the dynamic shared memory";
         if (!fault.text.empty()) fault.address = 0;
         fault.text += at();
         context->uc_mcontext.gregs[REG_RSI] = greg_t(mainSp);
@@ -216,19 +244,33 @@ private:
     unsigned threads = 0, waiting = 0, done = 0, readyWarps = 0, warp_ = 0;
     int count = 0, conjunction = 0, disjunction = 0;
     uint64_t random = 1, stride = 1, offset = 0;
-    uint32_t epoch = 0, blockEpoch = 0, launchEpoch = 0;    // counts launches, blocks and block barriers
+    uint32_t epoch = 0, blockEpoch = 0, launchEpoch = 0; // counts launches, blocks and block barriers
     Outcome fault;
 
-    static unsigned char *guarded(unsigned char *stack) { mprotect(stack, PAGE, PROT_NONE); return stack; }
-    static unsigned char *dynamicMemory() { auto p = reserve(DYNAMIC + PAGE); mprotect(p + DYNAMIC, PAGE, PROT_NONE); return p; }
+    static unsigned char *guarded(unsigned char *stack) {
+        mprotect(stack, PAGE, PROT_NONE);
+        return stack;
+    }
+    static unsigned char *dynamicMemory() {
+        auto p = reserve(DYNAMIC + PAGE);
+        mprotect(p + DYNAMIC, PAGE, PROT_NONE);
+        return p;
+    }
 
-    uint64_t draw() { random ^= random << 13; random ^= random >> 7; random ^= random << 17; return random; }
+    uint64_t draw() {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        return random;
+    }
 
     std::string at() {
         auto &b = graft_emu_now.blockIdx, &t = graft_emu_now.threadIdx;
         char s[200];
         if (launch->function) std::snprintf(s, sizeof s, " in %s", launch->name);
-        else std::snprintf(s, sizeof s, " in %s, block (%u, %u, %u), thread (%u, %u, %u)", launch->name, b.x, b.y, b.z, t.x, t.y, t.z);
+        else
+            std::snprintf(
+                s, sizeof s, " in %s, block (%u, %u, %u), thread (%u, %u, %u)", launch->name, b.x, b.y, b.z, t.x, t.y, t.z);
         return s;
     }
 
@@ -245,10 +287,13 @@ private:
         if (l.order == Order::RANDOM) {
             uint64_t n = l.blocks();
             offset = draw() % n;
-            do stride = draw() % n | 1; while (std::gcd(stride, n) != 1);
+            do stride = draw() % n | 1;
+            while (std::gcd(stride, n) != 1);
         }
-        for (unsigned i = 0; i < threads; i++) lanes[i].tid = {i % l.block.x, i / l.block.x % l.block.y, i / (l.block.x * l.block.y)};
-        for (unsigned w = 0; w * 32 < threads; w++) warps[w].exists = threads - w * 32 >= 32 ? ~0u : (1u << (threads - w * 32)) - 1;
+        for (unsigned i = 0; i < threads; i++)
+            lanes[i].tid = {i % l.block.x, i / l.block.x % l.block.y, i / (l.block.x * l.block.y)};
+        for (unsigned w = 0; w * 32 < threads; w++)
+            warps[w].exists = threads - w * 32 >= 32 ? ~0u : (1u << (threads - w * 32)) - 1;
     }
 
     void block() {
@@ -257,9 +302,19 @@ private:
         blockEpoch = ++epoch;
         waiting = done = 0;
         unsigned n = (threads + 31) / 32;
-        for (unsigned w = 0; w < n; w++) { warps[w].ready = warps[w].exists; warps[w].atWarp = warps[w].atBlock = warps[w].done = 0; }
+        for (unsigned w = 0; w < n; w++) {
+            warps[w].ready = warps[w].exists;
+            warps[w].atWarp = warps[w].atBlock = warps[w].done = 0;
+        }
         readyWarps = n == 32 ? ~0u : (1u << n) - 1;
-        for (unsigned i = 0; i < threads; i++) { Lane &l = lanes[i]; l.state = NEW; l.parity = 0; l.group = 0; l.stack = -1; l.copies.clear(); }
+        for (unsigned i = 0; i < threads; i++) {
+            Lane &l = lanes[i];
+            l.state = NEW;
+            l.parity = 0;
+            l.group = 0;
+            l.stack = -1;
+            l.copies.clear();
+        }
         freeStacks.clear();
         for (int i = usedStacks; i-- > 0;) freeStacks.push_back(i);
         warp_ = launch->order == Order::FORWARD ? 31 : 0;
@@ -275,16 +330,20 @@ private:
         if (launch->function) {
             top = hostStack + HOST_STACK;
         } else {
-            if (freeStacks.empty()) { guarded(stacks + usedStacks * STACK); freeStacks.push_back(usedStacks++); }
+            if (freeStacks.empty()) {
+                guarded(stacks + usedStacks * STACK);
+                freeStacks.push_back(usedStacks++);
+            }
             l.stack = freeStacks.back();
             freeStacks.pop_back();
-            top = stacks + (l.stack + 1) * STACK - l.stack * 192 % 4096;     // spread over the sets of the first-level cache
+            top = stacks + (l.stack + 1) * STACK - l.stack * 192 % 4096; // spread over the sets of the first-level cache
         }
 #if defined(__SANITIZE_ADDRESS__)
-        ASAN_UNPOISON_MEMORY_REGION(launch->function ? hostStack : stacks + l.stack * STACK, launch->function ? HOST_STACK : STACK);
+        ASAN_UNPOISON_MEMORY_REGION(
+            launch->function ? hostStack : stacks + l.stack * STACK, launch->function ? HOST_STACK : STACK);
 #endif
         auto p = reinterpret_cast<void **>(top);
-        *--p = nullptr;                                         // keeps the ABI's alignment at main's entry
+        *--p = nullptr; // keeps the ABI's alignment at main's entry
         *--p = reinterpret_cast<void *>(&Executor::main);
         for (int i = 0; i < 6; i++) *--p = nullptr;
         return p;
@@ -306,7 +365,7 @@ private:
             int stack = me.stack;
             Lane *next = e.pick();
             if (!next) graft_emu_resume(nullptr, e.mainSp);
-            if (next->state == NEW) {                           // goes on on this stack
+            if (next->state == NEW) { // goes on on this stack
                 next->state = READY;
                 next->stack = stack;
                 continue;
@@ -320,8 +379,10 @@ private:
         Lane *next = pick();
         if (next == &me) return;
         if (!next) graft_emu_resume(nullptr, mainSp);
-        if (next->state == NEW) { next->state = READY; graft_emu_switch(&me.sp, fresh(*next)); }
-        else graft_emu_switch(&me.sp, next->sp);
+        if (next->state == NEW) {
+            next->state = READY;
+            graft_emu_switch(&me.sp, fresh(*next));
+        } else graft_emu_switch(&me.sp, next->sp);
     }
 
     void nextWarp() {
@@ -367,14 +428,28 @@ private:
             if (w.atWarp && complete(w)) continue;
             if (fault.code) return nullptr;
             readyWarps &= ~(1u << warp_);
-            if (readyWarps) { nextWarp(); continue; }
+            if (readyWarps) {
+                nextWarp();
+                continue;
+            }
             if (done == threads) return nullptr;
-            if (waiting && waiting + done == threads) { release(); nextWarp(); continue; }   // finished threads hold nobody up
+            if (waiting && waiting + done == threads) {
+                release();
+                nextWarp();
+                continue;
+            } // finished threads hold nobody up
             // A warp operation may have become complete through threads that ended.
             bool progress = false;
-            for (unsigned i = 0; i * 32 < threads; i++) if (warps[i].atWarp && complete(warps[i])) { readyWarps |= 1u << i; progress = true; }
+            for (unsigned i = 0; i * 32 < threads; i++)
+                if (warps[i].atWarp && complete(warps[i])) {
+                    readyWarps |= 1u << i;
+                    progress = true;
+                }
             if (fault.code) return nullptr;
-            if (!progress) { stuck(); return nullptr; }
+            if (!progress) {
+                stuck();
+                return nullptr;
+            }
             nextWarp();
         }
     }
@@ -396,7 +471,8 @@ private:
                 aligned &= l.parity == f.parity;
                 if (l.where != f.where && std::strcmp(l.where, f.where)) {
                     fault.code = LAUNCH_FAILED;
-                    fault.text = std::string("lanes of one warp are in different operations, ") + f.where + " and " + l.where + at();
+                    fault.text =
+                        std::string("lanes of one warp are in different operations, ") + f.where + " and " + l.where + at();
                     return false;
                 }
             }
@@ -404,10 +480,18 @@ private:
             graft_emu_slot *slots = w.slots[f.parity];
             if (!aligned) {
                 slots = w.slots[2];
-                for (unsigned m = group; m; m &= m - 1) { unsigned i = __builtin_ctz(m); slots[i] = w.slots[base[i].parity][i]; }
+                for (unsigned m = group; m; m &= m - 1) {
+                    unsigned i = __builtin_ctz(m);
+                    slots[i] = w.slots[base[i].parity][i];
+                }
             }
             uint8_t parity = f.parity ^ 1;
-            for (unsigned m = group; m; m &= m - 1) { Lane &l = base[__builtin_ctz(m)]; l.parity = parity; l.result = slots; l.state = READY; }
+            for (unsigned m = group; m; m &= m - 1) {
+                Lane &l = base[__builtin_ctz(m)];
+                l.parity = parity;
+                l.result = slots;
+                l.state = READY;
+            }
             w.epoch += f.bytes == 0;
             w.atWarp &= ~group;
             w.ready |= group;
@@ -422,7 +506,11 @@ private:
         count = 0;
         for (unsigned i = 0; i * 32 < threads; i++) {
             Warp &w = warps[i];
-            for (unsigned m = w.atBlock; m; m &= m - 1) { Lane &l = lanes[i * 32 + __builtin_ctz(m)]; count += l.pred != 0; l.state = READY; }
+            for (unsigned m = w.atBlock; m; m &= m - 1) {
+                Lane &l = lanes[i * 32 + __builtin_ctz(m)];
+                count += l.pred != 0;
+                l.state = READY;
+            }
             w.ready = w.atBlock;
             if (w.ready) readyWarps |= 1u << i;
             w.atBlock = 0;
@@ -435,15 +523,17 @@ private:
     void stuck() {
         unsigned atWarp = 0, shown = 0;
         for (unsigned i = 0; i < threads; i++) atWarp += lanes[i].state == AT_WARP;
-        std::string s = "deadlock: " + std::to_string(waiting) + " threads wait at a block barrier, " + std::to_string(atWarp)
-            + " at a warp operation, " + std::to_string(done) + " have ended; the first ones:";
+        std::string s = "deadlock: " + std::to_string(waiting) + " threads wait at a block barrier, " +
+                        std::to_string(atWarp) + " at a warp operation, " + std::to_string(done) +
+                        " have ended; the first ones:";
         for (unsigned i = 0; i < threads && shown < 4; i++) {
             if (lanes[i].state == DONE) continue;
             s += (shown++ ? ", " : " ") + std::string("thread ") + std::to_string(i) + " in " + lanes[i].where;
         }
         auto &b = graft_emu_now.blockIdx;
         fault.code = LAUNCH_FAILED;
-        fault.text = s + "; kernel " + launch->name + ", block (" + std::to_string(b.x) + ", " + std::to_string(b.y) + ", " + std::to_string(b.z) + ")";
+        fault.text = s + "; kernel " + launch->name + ", block (" + std::to_string(b.x) + ", " + std::to_string(b.y) + ", " +
+                     std::to_string(b.z) + ")";
     }
 };
 
@@ -458,7 +548,8 @@ inline void onSignal(int signal, siginfo_t *info, void *context) {
     }
     struct sigaction &p = previous[signal];
     if (p.sa_flags & SA_SIGINFO) p.sa_sigaction(signal, info, context);
-    else if (p.sa_handler == SIG_DFL) sigaction(signal, &p, nullptr);        // the faulting instruction runs again and ends the process
+    else if (p.sa_handler == SIG_DFL)
+        sigaction(signal, &p, nullptr); // the faulting instruction runs again and ends the process
     else if (p.sa_handler != SIG_IGN) p.sa_handler(signal);
 }
 
@@ -487,6 +578,7 @@ public:
         sigaltstack(&s, &old);
     }
     ~SignalStack() { sigaltstack(&old, nullptr); }
+
 private:
     static constexpr size_t SIZE = 32 * 1024;
     stack_t old;
@@ -504,7 +596,10 @@ class Assistant {
 public:
     void start(Launch &l) {
         std::lock_guard<std::mutex> g(lock);
-        if (!running) { running = true; std::thread([this] { work(); }).detach(); }
+        if (!running) {
+            running = true;
+            std::thread([this] { work(); }).detach();
+        }
         job = &l;
         wake.notify_one();
     }
@@ -512,6 +607,7 @@ public:
         std::unique_lock<std::mutex> g(lock);
         idle.wait(g, [this] { return !job; });
     }
+
 private:
     std::mutex lock;
     std::condition_variable wake, idle;
@@ -543,7 +639,7 @@ inline std::atomic<bool> twoThreads{true};
 
 /// Runs a launch to its end. One at a time: the caller holds the device's lock.
 inline void execute(Launch &l) {
-    static Assistant &assistant = *new Assistant();        // never destroyed: its thread outlives main
+    static Assistant &assistant = *new Assistant(); // never destroyed: its thread outlives main
     static const bool cores = std::thread::hardware_concurrency() > 1;
     catchFaults();
     SignalStack signals;
@@ -568,7 +664,8 @@ const graft_emu_slot *graft_emu_warp(unsigned mask, const void *data, unsigned b
 }
 void graft_emu_fail(const char *text) { emu::active->fail(text); }
 void graft_emu_copy_async(void *shared, const void *global, unsigned size, unsigned bytes) {
-    if ((reinterpret_cast<uintptr_t>(shared) | reinterpret_cast<uintptr_t>(global)) & (size - 1)) emu::active->fail("cp.async: an address is not a multiple of the size", emu::MISALIGNED_ADDRESS);
+    if ((reinterpret_cast<uintptr_t>(shared) | reinterpret_cast<uintptr_t>(global)) & (size - 1))
+        emu::active->fail("cp.async: an address is not a multiple of the size", emu::MISALIGNED_ADDRESS);
     if (bytes > size) emu::active->fail("cp.async: more bytes than the size");
     emu::Lane &l = emu::active->current();
     __tsan_write_range(shared, size);
@@ -582,7 +679,10 @@ void graft_emu_copy_wait(int groups) {
     size_t kept = 0;
     for (size_t i = 0; i < l.copies.size(); i++) {
         emu::Copy c = l.copies[i];
-        if (groups >= 0 && c.group + groups >= l.group) { l.copies[kept++] = c; continue; }
+        if (groups >= 0 && c.group + groups >= l.group) {
+            l.copies[kept++] = c;
+            continue;
+        }
         __tsan_write_range(c.shared, c.size);
         std::memcpy(c.shared, c.global, c.bytes);
         std::memset(static_cast<char *>(c.shared) + c.bytes, 0, c.size - c.bytes);

@@ -36,7 +36,8 @@ inline std::map<std::string, unsigned> sharedByKernel(const unsigned char *elf, 
         for (size_t k = 0; k < sections[i].sh_size / sizeof(Elf64_Sym); k++) {
             if (ELF64_ST_TYPE(symbols[k].st_info) != STT_TLS || symbols[k].st_shndx == SHN_UNDEF) continue;
             std::string s = names + symbols[k].st_name, of;
-            if (s.rfind("_ZZ", 0) == 0 && s.size() > 3 && std::isdigit(static_cast<unsigned char>(s[3]))) {     // _ZZ6kernelE4name
+            if (s.rfind("_ZZ", 0) == 0 && s.size() > 3 &&
+                std::isdigit(static_cast<unsigned char>(s[3]))) { // _ZZ6kernelE4name
                 size_t end;
                 size_t n = std::stoul(s.substr(3), &end);
                 of = s.substr(3 + end, n);

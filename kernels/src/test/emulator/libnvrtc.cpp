@@ -1,5 +1,5 @@
-// A libnvrtc that compiles kernels for the emulated device: g++ on the same text, with cuda_host.h in front. What comes out is
-// a shared object with a table of the extern "C" __global__ functions. In the folder "kernels"
+// A libnvrtc that compiles kernels for the emulated device: g++ on the same text, with cuda_host.h in front. What comes out
+// is a shared object with a table of the extern "C" __global__ functions. In the folder "kernels"
 // beside this library lie cuda_host.h, its precompiled form and "flags", g++ and its options one a line (all made by
 // EmulatedCuda); results are kept there by hash.
 #include "image.h"
@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <sstream>
@@ -22,14 +23,23 @@
 
 extern char **environ;
 namespace {
-enum { SUCCESS = 0, OUT_OF_MEMORY = 1, INVALID_INPUT = 3, INVALID_PROGRAM = 4, INVALID_OPTION = 5, COMPILATION = 6, INTERNAL_ERROR = 11 };
+enum {
+    SUCCESS = 0,
+    OUT_OF_MEMORY = 1,
+    INVALID_INPUT = 3,
+    INVALID_PROGRAM = 4,
+    INVALID_OPTION = 5,
+    COMPILATION = 6,
+    INTERNAL_ERROR = 11
+};
 
 struct Program {
     std::string source, name, log, image;
     std::vector<std::pair<std::string, std::string>> headers;
 };
 
-const char *TABLE_HEAD = "\n#line 1 \"emulated device\"\n"
+const char *TABLE_HEAD =
+    "\n#line 1 \"emulated device\"\n"
     "#pragma GCC visibility push(default)\n"
     "#ifdef GRAFT_EMU_CHECKED\n"
     "extern \"C\" { extern const char graft_emu_checked; const char graft_emu_checked = 1; }\n"
@@ -71,7 +81,8 @@ int run(const std::vector<std::string> &command, const std::string &output) {
     int status = posix_spawnp(&pid, args[0], &actions, nullptr, args.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     if (status) return -1;
-    while (waitpid(pid, &status, 0) < 0) if (errno != EINTR) return -1;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR) return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -80,8 +91,14 @@ int run(const std::vector<std::string> &command, const std::string &output) {
 std::vector<std::string> tokens(const std::string &s) {
     std::vector<std::string> t;
     for (size_t i = 0; i < s.size();) {
-        if (s[i] == '#' && (i == 0 || s[i - 1] == '\n')) { while (i < s.size() && s[i] != '\n') i++; continue; }
-        if (std::isspace((unsigned char) s[i])) { i++; continue; }
+        if (s[i] == '#' && (i == 0 || s[i - 1] == '\n')) {
+            while (i < s.size() && s[i] != '\n') i++;
+            continue;
+        }
+        if (std::isspace((unsigned char) s[i])) {
+            i++;
+            continue;
+        }
         size_t b = i;
         if (s[i] == '"' || s[i] == '\'') {
             char q = s[i++];
@@ -95,14 +112,16 @@ std::vector<std::string> tokens(const std::string &s) {
     return t;
 }
 
-struct Kernel { std::string name, bounds; };
+struct Kernel {
+    std::string name, bounds;
+};
 
 /// The extern "C" kernels; others (templates, C++ names) cannot be found by name on a device either.
 std::vector<Kernel> kernelsOf(const std::string &text) {
     auto t = tokens(text);
     std::vector<Kernel> found;
-    std::vector<bool> c;                    // open braces: whether of an extern "C" block
-    size_t begin = 0;                       // of the current declaration
+    std::vector<bool> c; // open braces: whether of an extern "C" block
+    size_t begin = 0; // of the current declaration
     for (size_t i = 0; i < t.size(); i++) {
         if (t[i] == "{") {
             bool block = i >= 2 && t[i - 1] == "\"C\"" && t[i - 2] == "extern";
@@ -116,7 +135,10 @@ std::vector<Kernel> kernelsOf(const std::string &text) {
         } else if (t[i] == "__graft_kernel__") {
             bool linkage = false, isTemplate = false;
             for (bool b : c) linkage |= b;
-            for (size_t k = begin; k < i; k++) { linkage |= t[k] == "\"C\""; isTemplate |= t[k] == "template"; }
+            for (size_t k = begin; k < i; k++) {
+                linkage |= t[k] == "\"C\"";
+                isTemplate |= t[k] == "template";
+            }
             Kernel k;
             size_t j = begin;
             for (; j < t.size() && t[j] != "{" && t[j] != ";"; j++) {
@@ -136,7 +158,10 @@ std::vector<Kernel> kernelsOf(const std::string &text) {
                 }
             }
             int depth = 0;
-            for (; j < t.size(); j++) { if (t[j] == "(") depth++; else if (t[j] == ")" && --depth == 0) break; }
+            for (; j < t.size(); j++) {
+                if (t[j] == "(") depth++;
+                else if (t[j] == ")" && --depth == 0) break;
+            }
             bool definition = j + 1 < t.size() && t[j + 1] == "{";
             if (linkage && !isTemplate && !k.name.empty() && definition) found.push_back(k);
             i = j;
@@ -147,7 +172,12 @@ std::vector<Kernel> kernelsOf(const std::string &text) {
 
 // ------------------------------------------------------------------ options
 
-struct Options { int capability = 75; std::string standard = "17"; bool contract = true; std::vector<std::string> macros; };
+struct Options {
+    int capability = 75;
+    std::string standard = "17";
+    bool contract = true;
+    std::vector<std::string> macros;
+};
 
 bool startsWith(const std::string &s, const char *p) { return s.rfind(p, 0) == 0; }
 
@@ -155,24 +185,35 @@ bool startsWith(const std::string &s, const char *p) { return s.rfind(p, 0) == 0
 std::string parse(int n, const char *const *options, Options &out) {
     for (int i = 0; i < n; i++) {
         std::string o = options[i], value;
-        if (startsWith(o, "-D") && !startsWith(o, "-Dl")) { out.macros.push_back(o); continue; }
+        if (startsWith(o, "-D")) {
+            out.macros.push_back(o);
+            continue;
+        }
         size_t eq = o.find('=');
-        if (eq != std::string::npos) { value = o.substr(eq + 1); o = o.substr(0, eq); }
-        auto take = [&] { if (eq == std::string::npos && i + 1 < n) value = options[++i]; };
+        if (eq != std::string::npos) {
+            value = o.substr(eq + 1);
+            o = o.substr(0, eq);
+        }
+        auto take = [&] {
+            if (eq == std::string::npos && i + 1 < n) value = options[++i];
+        };
         if (o == "--gpu-architecture" || o == "-arch") {
             take();
             int c = 0;
             char suffix = 0;
-            if (std::sscanf(value.c_str(), "sm_%d%c", &c, &suffix) < 1 && std::sscanf(value.c_str(), "compute_%d%c", &c, &suffix) < 1)
+            if (std::sscanf(value.c_str(), "sm_%d%c", &c, &suffix) < 1 &&
+                std::sscanf(value.c_str(), "compute_%d%c", &c, &suffix) < 1)
                 return "nvrtc: error: invalid value for --gpu-architecture (-arch)";
             static const int known[] = {75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121};
             bool ok = false;
             for (int k : known) ok |= k == c;
-            if (!ok || (suffix && suffix != 'a' && suffix != 'f')) return "nvrtc: error: invalid value for --gpu-architecture (-arch)";
+            if (!ok || (suffix && suffix != 'a' && suffix != 'f'))
+                return "nvrtc: error: invalid value for --gpu-architecture (-arch)";
             out.capability = c;
         } else if (o == "--std" || o == "-std") {
             take();
-            if (value != "c++11" && value != "c++14" && value != "c++17" && value != "c++20" && value != "c++03") return "nvrtc: error: invalid value for --std (-std)";
+            if (value != "c++11" && value != "c++14" && value != "c++17" && value != "c++20" && value != "c++03")
+                return "nvrtc: error: invalid value for --std (-std)";
             if (value == "c++20") out.standard = "20";
         } else if (o == "--define-macro") {
             take();
@@ -180,15 +221,18 @@ std::string parse(int n, const char *const *options, Options &out) {
         } else if (o == "--fmad" || o == "-fmad") {
             take();
             out.contract = value != "false";
-        } else if (o == "--ftz" || o == "-ftz" || o == "--prec-div" || o == "-prec-div" || o == "--prec-sqrt" || o == "-prec-sqrt"
-            || o == "--maxrregcount" || o == "-maxrregcount" || o == "--ptxas-options" || o == "-Xptxas" || o == "--split-compile" || o == "-split-compile"
-            || o == "--diag-suppress" || o == "-diag-suppress" || o == "--diag-error" || o == "-diag-error" || o == "--diag-warn" || o == "-diag-warn"
-            || o == "--include-path" || o == "-I") {
+        } else if (o == "--ftz" || o == "-ftz" || o == "--prec-div" || o == "-prec-div" || o == "--prec-sqrt" ||
+                   o == "-prec-sqrt" || o == "--maxrregcount" || o == "-maxrregcount" || o == "--ptxas-options" ||
+                   o == "-Xptxas" || o == "--split-compile" || o == "-split-compile" || o == "--diag-suppress" ||
+                   o == "-diag-suppress" || o == "--diag-error" || o == "-diag-error" || o == "--diag-warn" ||
+                   o == "-diag-warn" || o == "--include-path" || o == "-I") {
             take();
-        } else if (o != "--use_fast_math" && o != "-use_fast_math" && o != "--extra-device-vectorization" && o != "-extra-device-vectorization"
-            && o != "--generate-line-info" && o != "-lineinfo" && o != "--device-debug" && o != "-G" && o != "--restrict" && o != "-restrict"
-            && o != "--disable-warnings" && o != "-w" && o != "--device-as-default-execution-space" && o != "-default-device"
-            && o != "--no-source-include" && o != "-no-source-include" && !startsWith(o, "-I") && o != "--minimal" && o != "-minimal") {
+        } else if (o != "--use_fast_math" && o != "-use_fast_math" && o != "--extra-device-vectorization" &&
+                   o != "-extra-device-vectorization" && o != "--generate-line-info" && o != "-lineinfo" &&
+                   o != "--device-debug" && o != "-G" && o != "--restrict" && o != "-restrict" &&
+                   o != "--disable-warnings" && o != "-w" && o != "--device-as-default-execution-space" &&
+                   o != "-default-device" && o != "--no-source-include" && o != "-no-source-include" &&
+                   !startsWith(o, "-I") && o != "--minimal" && o != "-minimal") {
             return "nvrtc: error: unrecognized option " + std::string(options[i]) + " found";
         }
     }
@@ -206,11 +250,13 @@ std::string includeWithout(const Program &p) {
         if (at == std::string::npos || line[at] != '#') continue;
         at = line.find_first_not_of(" \t", at + 1);
         if (at == std::string::npos || line.compare(at, 7, "include")) continue;
-        size_t open = line.find_first_of("<\"", at), close = open == std::string::npos ? open : line.find_first_of(">\"", open + 1);
+        size_t open = line.find_first_of("<\"", at),
+               close = open == std::string::npos ? open : line.find_first_of(">\"", open + 1);
         std::string name = close == std::string::npos ? "" : line.substr(open + 1, close - open - 1);
         bool known = false;
         for (auto &h : p.headers) known |= h.first == name;
-        if (!known) return p.name + "(" + std::to_string(n) + "): catastrophic error: cannot open source file \"" + name + "\"";
+        if (!known)
+            return p.name + "(" + std::to_string(n) + "): catastrophic error: cannot open source file \"" + name + "\"";
     }
     return "";
 }
@@ -222,11 +268,13 @@ std::string replaceAll(std::string s, const std::string &from, const std::string
 
 struct Folder {
     std::string path;
-    explicit Folder(const std::string &in) { std::string t = in + "/build.XXXXXX"; if (mkdtemp(t.data())) path = t; }
+    explicit Folder(const std::string &in) {
+        std::string t = in + "/build.XXXXXX";
+        if (mkdtemp(t.data())) path = t;
+    }
     ~Folder() {
-        if (path.empty()) return;
-        for (const char *f : {"k.cu", "k.cpp", "k.ii", "k.so", "log", "scan.log"}) unlink((path + "/" + f).c_str());
-        rmdir(path.c_str());
+        std::error_code ignored;
+        if (!path.empty()) std::filesystem::remove_all(path, ignored);
     }
 };
 
@@ -234,8 +282,12 @@ int compile(Program &p, const Options &o) {
     std::string here = folder(), kernels = here + "/kernels";
     std::vector<std::string> flags;
     std::istringstream lines(read(kernels + "/flags"));
-    for (std::string l; std::getline(lines, l);) if (!l.empty()) flags.push_back(replaceAll(l, "-std=c++17", "-std=c++" + o.standard));
-    if (flags.empty()) { p.log = "libnvrtc stand-in: no file " + kernels + "/flags"; return INTERNAL_ERROR; }
+    for (std::string l; std::getline(lines, l);)
+        if (!l.empty()) flags.push_back(replaceAll(l, "-std=c++17", "-std=c++" + o.standard));
+    if (flags.empty()) {
+        p.log = "libnvrtc stand-in: no file " + kernels + "/flags";
+        return INTERNAL_ERROR;
+    }
     std::string key = p.source + '\0' + p.name + '\0' + std::to_string(o.capability) + o.standard + char('0' + o.contract);
     for (auto &m : o.macros) key += '\0' + m;
     for (auto &f : flags) key += '\0' + f;
@@ -248,27 +300,45 @@ int compile(Program &p, const Options &o) {
     emu::ImageHead head{};
     if (image.size() > sizeof head) {
         std::memcpy(&head, image.data(), sizeof head);
-        if (head.bytes == image.size() - sizeof head && emu::imageHash(image.data() + sizeof head, head.bytes) == head.hash) { p.image = image; return SUCCESS; }
+        if (head.bytes == image.size() - sizeof head &&
+            emu::imageHash(image.data() + sizeof head, head.bytes) == head.hash) {
+            p.image = image;
+            return SUCCESS;
+        }
     }
     std::string missing = includeWithout(p);
-    if (!missing.empty()) { p.log = missing + "\n\n1 catastrophic error detected in the compilation of \"" + p.name + "\".\nCompilation terminated.\n"; return COMPILATION; }
+    if (!missing.empty()) {
+        p.log = missing + "\n\n1 catastrophic error detected in the compilation of \"" + p.name +
+                "\".\nCompilation terminated.\n";
+        return COMPILATION;
+    }
     Folder f(kernels);
-    if (f.path.empty()) { p.log = "libnvrtc stand-in: cannot write to " + kernels; return INTERNAL_ERROR; }
-    for (auto &h : p.headers) if (!write(f.path + "/" + h.first, h.second)) return INTERNAL_ERROR;
+    if (f.path.empty()) {
+        p.log = "libnvrtc stand-in: cannot write to " + kernels;
+        return INTERNAL_ERROR;
+    }
+    for (auto &h : p.headers)
+        if (!write(f.path + "/" + h.first, h.second)) return INTERNAL_ERROR;
     std::string text = "#line 1 \"" + p.name + "\"\n" + p.source;
     write(f.path + "/k.cu", text);
     // First the names of the kernels, which macros may have made: preprocessed with the qualifiers left visible.
-    std::vector<std::string> scan = {flags[0], "-E", "-P", "-x", "c++", "-std=c++" + o.standard, "-DGRAFT_EMULATOR_SCAN", "-include", kernels + "/cuda_host.h", f.path + "/k.cu", "-o", f.path + "/k.ii"};
+    std::vector<std::string> scan = {flags[0], "-E", "-P", "-x", "c++", "-std=c++" + o.standard, "-DGRAFT_EMULATOR_SCAN",
+        "-include", kernels + "/cuda_host.h", f.path + "/k.cu", "-o", f.path + "/k.ii"};
     for (auto &m : o.macros) scan.push_back(m);
-    if (run(scan, f.path + "/scan.log")) { p.log = replaceAll(read(f.path + "/scan.log"), f.path + "/", ""); return COMPILATION; }
+    if (run(scan, f.path + "/scan.log")) {
+        p.log = replaceAll(read(f.path + "/scan.log"), f.path + "/", "");
+        return COMPILATION;
+    }
     auto found = kernelsOf(read(f.path + "/k.ii"));
     text += TABLE_HEAD;
     for (auto &k : found) text += "GRAFT_EMU_KERNEL(" + k.name + (k.bounds.empty() ? "" : ", " + k.bounds) + ")\n";
     text += "{nullptr, nullptr, 0, nullptr, nullptr, 0}};\n#pragma GCC visibility pop\n";
     write(f.path + "/k.cpp", text);
     std::vector<std::string> build = flags;
-    build.insert(build.end(), {"-shared", "-include", kernels + "/cuda_host.h", "-I" + f.path, "-ffp-contract=" + std::string(o.contract ? "fast" : "off"), "-o", f.path + "/k.so", f.path + "/k.cpp",
-        "-L" + here, "-l:libcuda.so.1", "-nodefaultlibs", "-lm", "-lc", "-lgcc"});
+    build.insert(
+        build.end(), {"-shared", "-include", kernels + "/cuda_host.h", "-I" + f.path,
+                         "-ffp-contract=" + std::string(o.contract ? "fast" : "off"), "-o", f.path + "/k.so",
+                         f.path + "/k.cpp", "-L" + here, "-l:libcuda.so.1", "-nodefaultlibs", "-lm", "-lc", "-lgcc"});
     for (auto &m : o.macros) build.push_back(m);
     int status = run(build, f.path + "/log");
     p.log = replaceAll(read(f.path + "/log"), f.path + "/k.cpp", p.name);
@@ -279,7 +349,9 @@ int compile(Program &p, const Options &o) {
     for (auto &k : emu::sharedByKernel(reinterpret_cast<const unsigned char *>(code.data()), names)) {
         if (k.second <= 48 * 1024) continue;
         char s[200];
-        std::snprintf(s, sizeof s, "ptxas error   : Entry function '%.100s' uses too much shared data (0x%x bytes, 0xc000 max)\n", k.first.c_str(), k.second);
+        std::snprintf(s, sizeof s,
+            "ptxas error   : Entry function '%.100s' uses too much shared data (0x%x bytes, 0xc000 max)\n", k.first.c_str(),
+            k.second);
         p.log += s;
         status = COMPILATION;
     }
@@ -298,7 +370,11 @@ int compile(Program &p, const Options &o) {
 }
 
 extern "C" {
-int nvrtcVersion(int *major, int *minor) { *major = 13; *minor = 0; return SUCCESS; }
+int nvrtcVersion(int *major, int *minor) {
+    *major = 13;
+    *minor = 0;
+    return SUCCESS;
+}
 const char *nvrtcGetErrorString(int e) {
     switch (e) {
         case SUCCESS: return "NVRTC_SUCCESS";
@@ -311,16 +387,28 @@ const char *nvrtcGetErrorString(int e) {
         default: return "NVRTC_ERROR unknown";
     }
 }
-int nvrtcGetNumSupportedArchs(int *n) { *n = 12; return SUCCESS; }
-int nvrtcGetSupportedArchs(int *a) { for (int c : {75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121}) *a++ = c; return SUCCESS; }
-int nvrtcCreateProgram(void **p, const char *source, const char *name, int headers, const char *const *texts, const char *const *names) {
+int nvrtcGetNumSupportedArchs(int *n) {
+    *n = 12;
+    return SUCCESS;
+}
+int nvrtcGetSupportedArchs(int *a) {
+    for (int c : {75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121}) *a++ = c;
+    return SUCCESS;
+}
+int nvrtcCreateProgram(
+    void **p, const char *source, const char *name, int headers, const char *const *texts, const char *const *names) {
     if (!p || !source || headers < 0) return INVALID_INPUT;
     auto x = new Program{source, name ? name : "default_program", "", "", {}};
     for (int i = 0; i < headers; i++) x->headers.push_back({names[i], texts[i]});
     *p = x;
     return SUCCESS;
 }
-int nvrtcDestroyProgram(void **p) { if (!p || !*p) return INVALID_PROGRAM; delete static_cast<Program *>(*p); *p = nullptr; return SUCCESS; }
+int nvrtcDestroyProgram(void **p) {
+    if (!p || !*p) return INVALID_PROGRAM;
+    delete static_cast<Program *>(*p);
+    *p = nullptr;
+    return SUCCESS;
+}
 int nvrtcCompileProgram(void *p, int n, const char *const *options) {
     if (!p) return INVALID_PROGRAM;
     auto &x = *static_cast<Program *>(p);
@@ -329,10 +417,29 @@ int nvrtcCompileProgram(void *p, int n, const char *const *options) {
     if (!x.log.empty()) return INVALID_OPTION;
     return compile(x, o);
 }
-int nvrtcGetProgramLogSize(void *p, size_t *n) { if (!p) return INVALID_PROGRAM; *n = static_cast<Program *>(p)->log.size() + 1; return SUCCESS; }
-int nvrtcGetProgramLog(void *p, char *to) { if (!p) return INVALID_PROGRAM; auto &s = static_cast<Program *>(p)->log; std::memcpy(to, s.c_str(), s.size() + 1); return SUCCESS; }
-int nvrtcGetCUBINSize(void *p, size_t *n) { if (!p) return INVALID_PROGRAM; *n = static_cast<Program *>(p)->image.size(); return SUCCESS; }
-int nvrtcGetCUBIN(void *p, char *to) { if (!p) return INVALID_PROGRAM; auto &s = static_cast<Program *>(p)->image; if (s.empty()) return INVALID_PROGRAM; std::memcpy(to, s.data(), s.size()); return SUCCESS; }
+int nvrtcGetProgramLogSize(void *p, size_t *n) {
+    if (!p) return INVALID_PROGRAM;
+    *n = static_cast<Program *>(p)->log.size() + 1;
+    return SUCCESS;
+}
+int nvrtcGetProgramLog(void *p, char *to) {
+    if (!p) return INVALID_PROGRAM;
+    auto &s = static_cast<Program *>(p)->log;
+    std::memcpy(to, s.c_str(), s.size() + 1);
+    return SUCCESS;
+}
+int nvrtcGetCUBINSize(void *p, size_t *n) {
+    if (!p) return INVALID_PROGRAM;
+    *n = static_cast<Program *>(p)->image.size();
+    return SUCCESS;
+}
+int nvrtcGetCUBIN(void *p, char *to) {
+    if (!p) return INVALID_PROGRAM;
+    auto &s = static_cast<Program *>(p)->image;
+    if (s.empty()) return INVALID_PROGRAM;
+    std::memcpy(to, s.data(), s.size());
+    return SUCCESS;
+}
 int nvrtcGetPTXSize(void *p, size_t *n) { return nvrtcGetCUBINSize(p, n); }
 int nvrtcGetPTX(void *p, char *to) { return nvrtcGetCUBIN(p, to); }
 }

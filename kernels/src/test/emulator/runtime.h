@@ -4,32 +4,36 @@
 #include <cstddef>
 #include <cstdint>
 
-struct uint3 { unsigned x, y, z; };
+struct uint3 {
+    unsigned x, y, z;
+};
 
 /// Who is running on this host thread.
 struct graft_emu_state {
     uint3 threadIdx, blockIdx, blockDim, gridDim;
-    unsigned linear;                // threadIdx as one number
+    unsigned linear; // threadIdx as one number
     unsigned dynamicBytes;
-    unsigned char *dynamic;         // dynamic shared memory
+    unsigned char *dynamic; // dynamic shared memory
 };
 
 /// What the lanes of a warp show each other in one collective operation.
-struct alignas(64) graft_emu_slot { unsigned char bytes[64]; };
+struct alignas(64) graft_emu_slot {
+    unsigned char bytes[64];
+};
 
 /// One extern "C" __global__ function of a module; the table ends with a null name.
 struct graft_emu_kernel {
     const char *name;
-    void (*run)(void **parameters);         // one CUDA thread
+    void (*run)(void **parameters); // one CUDA thread
     unsigned parameters;
-    const unsigned *sizes;                  // of each parameter, in bytes
-    const bool *pointers;                   // which of them are pointers
-    unsigned maxThreads;                    // of __launch_bounds__, 1024 without
+    const unsigned *sizes; // of each parameter, in bytes
+    const bool *pointers; // which of them are pointers
+    unsigned maxThreads; // of __launch_bounds__, 1024 without
 };
 
 enum graft_emu_vote { GRAFT_EMU_PLAIN, GRAFT_EMU_COUNT, GRAFT_EMU_AND, GRAFT_EMU_OR };
 
-#pragma GCC visibility push(default)         // kernels are compiled with hidden visibility
+#pragma GCC visibility push(default) // kernels are compiled with hidden visibility
 extern "C" {
 extern __thread graft_emu_state graft_emu_now __attribute__((tls_model("initial-exec")));
 

@@ -95,7 +95,8 @@ class AccessChecksTest {
                 "thread (32, 0, 0)");
         CUdeviceptr far = d.floats(new float[1000]);
         fault(d, d.tryLaunch("far", 1, 1, 0, far, y, -1), 700, "read of");
-        fault(d, d.tryLaunch("warps", 1, 32, 64, y, 1), 700, "64 bytes into 64 bytes of dynamic shared memory", "at test.cu:17");
+        fault(d, d.tryLaunch("warps", 1, 32, 64, y, 1), 700, "64 bytes into 64 bytes of dynamic shared memory",
+                "at test.cu:17");
     }
 
     private static void races(RawDevice d) {
@@ -110,7 +111,8 @@ class AccessChecksTest {
         CUdeviceptr i = d.ints(new int[32]);
         CUdeviceptr j = d.ints(new int[32]);
         d.launch("everyBlock", 1, 32, i, j);
-        fault(d, d.tryLaunch("everyBlock", 2, 32, 0, i, j), 719, "race: two threads write 0 bytes into", "a thread of another block");
+        fault(d, d.tryLaunch("everyBlock", 2, 32, 0, i, j), 719, "race: two threads write 0 bytes into",
+                "a thread of another block");
         fault(d, d.tryLaunch("neighbours", 8, 1, 0, i), 719, "race: a thread writes what another has read");
         d.launch("counted", 5, 64, i);
         d.launch("last", 6, 64, x, d.ints(0), d.floats(0));

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Runs a class's main in a JVM of its own, where kernels check every access and every tensor is an allocation of its own. */
+/** Runs a class's main in a JVM of its own, where kernels check every access and every tensor is its own allocation. */
 public final class CheckedProcess {
     private CheckedProcess() {}
 

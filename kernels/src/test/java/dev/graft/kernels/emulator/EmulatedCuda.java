@@ -29,8 +29,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * A CUDA device without a GPU: stand-ins for libcuda, NVRTC, cuBLAS and cuDNN, built with g++ from {@code src/test/emulator},
- * in front of which the loader of the CUDA backend is put. Kernels run on the host, with checks that a device does not make.
+ * A CUDA device without a GPU: stand-ins for libcuda, NVRTC, cuBLAS and cuDNN, built with g++ from
+ * {@code src/test/emulator}, to which the loader of the CUDA backend is pointed. Kernels run on the host, with checks that a
+ * device does not make.
  *
  * <p>{@link #start} comes before anything that loads CUDA. The other methods set switches of the device and read what it
  * counted; {@link #reset} belongs before or after every test that uses them.
@@ -236,7 +237,8 @@ public final class EmulatedCuda {
 
     private static long named(String function, String name) {
         try (Arena a = Arena.ofConfined()) {
-            return (long) call(function, FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.ADDRESS), a.allocateFrom(name));
+            return (long) call(function, FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.ADDRESS),
+                    a.allocateFrom(name));
         }
     }
 
@@ -244,7 +246,8 @@ public final class EmulatedCuda {
         try (Arena a = Arena.ofConfined()) {
             long size = 1 << 20;
             MemorySegment to = a.allocate(size);
-            call(function, FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG), to, size);
+            call(function, FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG), to,
+                    size);
             return to.getString(0);
         }
     }
@@ -283,7 +286,8 @@ public final class EmulatedCuda {
                 "-fno-trapping-math", "-fvisibility=hidden", "-fno-gnu-unique",
                 "-fstack-clash-protection"));
         if (checked()) {
-            kernelFlags.addAll(List.of("-g1", "-gdwarf-4", "-DGRAFT_EMU_CHECKED", "-fsanitize=thread", "-fno-sanitize-recover=all",
+            kernelFlags.addAll(List.of("-g1", "-gdwarf-4", "-DGRAFT_EMU_CHECKED", "-fsanitize=thread",
+                    "-fno-sanitize-recover=all",
                     "-fsanitize=alignment,bounds,signed-integer-overflow,integer-divide-by-zero,shift-exponent,unreachable,"
                             + "return,bool,enum,vla-bound"));
         }

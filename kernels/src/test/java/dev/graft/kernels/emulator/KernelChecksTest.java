@@ -42,7 +42,9 @@ class KernelChecksTest {
             __global__ void put(int *x, int at) { x[at] = 5; }
             __global__ void get(const int *x, int at, int *y) { y[0] = x[at]; }
             __global__ void divide(int *x, int by) { x[0] = x[1] / by; }
-            __global__ void wide(const char *x, float4 *y, int offset) { y[0] = *reinterpret_cast<const float4 *>(x + offset); }
+            __global__ void wide(const char *x, float4 *y, int offset) {
+                y[0] = *reinterpret_cast<const float4 *>(x + offset);
+            }
             __global__ void overflow(float *x, int n) {
                 DYN_SHARED(float, s);
                 s[n] = x[0];
@@ -171,7 +173,8 @@ class KernelChecksTest {
         CUdeviceptr x = new CUdeviceptr();
         RawDevice.ok(JCudaDriver.cuMemAlloc(x, 400));
         RawDevice.ok(JCudaDriver.cuMemFree(x));
-        assertFault(device.tryLaunch("put", 1, 1, 0, x, 2), 700, "write to 8 bytes into freed allocation", "of 400 bytes", "put");
+        assertFault(device.tryLaunch("put", 1, 1, 0, x, 2), 700, "write to 8 bytes into freed allocation", "of 400 bytes",
+                "put");
         EmulatedCuda.reset();
         assertThat(JCudaDriver.cuMemFree(x)).isEqualTo(1);
     }
@@ -239,7 +242,8 @@ class KernelChecksTest {
     void errorsOfTheCompilerAreTold() {
         assertThatThrownBy(() -> RawDevice.compile("extern \"C\" __global__ void k(float *x) { x[0] = y; }"))
                 .hasMessageContaining("test.cu").hasMessageContaining("‘y’ was not declared");
-        assertThatThrownBy(() -> RawDevice.compile("#include <vector>\n")).hasMessageContaining("cannot open source file \"vector\"");
+        assertThatThrownBy(() -> RawDevice.compile("#include <vector>\n"))
+                .hasMessageContaining("cannot open source file \"vector\"");
         assertThatThrownBy(() -> RawDevice.compile("""
                 extern "C" __global__ void k(double *x) {
                     __shared__ double s[7000];

@@ -101,7 +101,8 @@ final class RawDevice implements AutoCloseable {
         }
         CUfunction f = new CUfunction();
         int status = JCudaDriver.cuModuleGetFunction(f, module, kernel);
-        return status != 0 ? status : JCudaDriver.cuLaunchKernel(f, blocks, 1, 1, threads, 1, 1, shared, stream, Pointer.to(p), null);
+        return status != 0 ? status
+                : JCudaDriver.cuLaunchKernel(f, blocks, 1, 1, threads, 1, 1, shared, stream, Pointer.to(p), null);
     }
 
     void launch(String kernel, int blocks, int threads, Object... arguments) {

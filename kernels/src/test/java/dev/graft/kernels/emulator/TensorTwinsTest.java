@@ -13,8 +13,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The twins of tensor-core PTX against plain products. The kernel fills the fragments with the formulas printed in the PTX ISA
- * (mma.m16n8k16), and by ldmatrix; both must give the same.
+ * The twins of tensor-core PTX against plain products. The kernel fills the fragments with the formulas printed in the
+ * PTX ISA (mma.m16n8k16), and by ldmatrix; both must give the same.
  */
 class TensorTwinsTest {
     private static final String KERNELS = """
