@@ -2,7 +2,7 @@ package dev.graft.pretrained.format;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
@@ -121,7 +121,7 @@ class SafetensorsWriterTest {
         try {
             Files.createSymbolicLink(link, file);
         } catch (IOException | UnsupportedOperationException e) {
-            assumeTrue(false, "this file system has no symbolic links");
+            abort("this file system has no symbolic links");
         }
         of(2).write(link);
         assertThat(Files.isSymbolicLink(link)).isTrue();
