@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.tensor.Context;
+import dev.graft.tensor.Device;
+import dev.graft.tensor.LiveBytes;
 import dev.graft.tensor.Memory;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
@@ -60,15 +62,17 @@ class CheckpointTest {
     }
 
     private static long liveAfterForward(Tensor in, UnaryOperator<Tensor> body) {
-        long before = Memory.report().live();
-        try (Scope s = Scope.open(); Tape tape = new Tape()) {
-            tape.record(() -> {
-                try (Scope inner = Scope.open()) {
-                    return s.keep(inner.keep(body.apply(in).sum()));
-                }
-            });
-            return Memory.report().live() - before;
-        }
+        return LiveBytes.of(Device.CPU, () -> {
+            long before = Memory.report().live();
+            try (Scope s = Scope.open(); Tape tape = new Tape()) {
+                tape.record(() -> {
+                    try (Scope inner = Scope.open()) {
+                        return s.keep(inner.keep(body.apply(in).sum()));
+                    }
+                });
+                return Memory.report().live() - before;
+            }
+        });
     }
 
     @Test

@@ -234,7 +234,7 @@ class CudaBackendTest {
         }
         MemoryReport after = Memory.report(CUDA);
         assertThat(after.fresh()).isEqualTo(before.fresh());
-        assertThat(after.live()).isEqualTo(before.live());
+        assertThat(after.live()).as("less if garbage of other tests went").isLessThanOrEqualTo(before.live());
     }
 
     @Test
