@@ -38,6 +38,11 @@ public record Epilogue(float[] bias, int biasOffset, float[] residual, int resid
         if (none()) {
             return;
         }
+        if (Simd.ENABLED) {
+            EpilogueVectors.apply(rows, columns, bias, biasOffset + column, residual,
+                    residualOffset + row * residualStride + column, residualStride, activation, c, co, ldc);
+            return;
+        }
         for (int i = 0; i < rows; i++) {
             int to = co + i * ldc;
             if (bias != null) {
