@@ -37,6 +37,12 @@ public record CenterCrop(int height, int width, Tie tie) implements Transform {
         return image.crop(middle(image.height() - height), middle(image.width() - width), height, width);
     }
 
+    /** What is left of an image of this size; null when it is too small. */
+    Resample.Part partOf(int imageHeight, int imageWidth) {
+        return imageHeight < height || imageWidth < width ? null
+                : new Resample.Part(middle(imageHeight - height), middle(imageWidth - width), height, width);
+    }
+
     private int middle(int left) {
         return tie == Tie.UP ? (left + 1) / 2 : (int) Math.rint(left / 2.0);
     }

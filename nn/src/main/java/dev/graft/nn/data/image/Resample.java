@@ -1,7 +1,6 @@
 package dev.graft.nn.data.image;
 
 import dev.graft.tensor.GraftException;
-import java.util.Arrays;
 
 /**
  * Resizing with Pillow's arithmetic, so that an image has the same bits as in the preprocessing a network was trained with:
@@ -10,6 +9,11 @@ import java.util.Arrays;
 final class Resample {
     /** 32 bits less 8 for the pixel, less 2 for sums of weights beyond 1 (BICUBIC and LANCZOS have negative ones). */
     private static final int PRECISION = 32 - 8 - 2;
+
+    /** Pixels that are turned at once: as integers they stay in a core's second cache. */
+    private static final int STRIP = 1 << 15;
+    /** Rows or columns that are turned side by side: as much as a few cache lines. */
+    private static final int TILE = 16;
 
     private Resample() {
     }
@@ -21,106 +25,164 @@ final class Resample {
     /** The same as cropping the rectangle and resizing that: pixels outside of it do not count. */
     static RgbImage resize(RgbImage image, int top, int left, int boxHeight, int boxWidth, int height, int width,
             Interpolation interpolation) {
+        return resize(image, new Part(top, left, boxHeight, boxWidth), height, width, new Part(0, 0, height, width),
+                interpolation);
+    }
+
+    /** A rectangle of an image, in pixels. */
+    record Part(int top, int left, int height, int width) {
+    }
+
+    /** The part {@code wanted} of {@code box} resized to [height, width]; the rest of the result is not computed. */
+    static RgbImage resize(RgbImage image, Part box, int height, int width, Part wanted, Interpolation interpolation) {
         if (height < 1 || width < 1 || 3L * height * width > Integer.MAX_VALUE - 8
-                || 3L * boxHeight * width > Integer.MAX_VALUE - 8) {
-            throw new GraftException("resize: an image of [" + boxHeight + ", " + boxWidth + "] cannot become ["
+                || 3L * box.height * width > Integer.MAX_VALUE - 8) {
+            throw new GraftException("resize: an image of [" + box.height + ", " + box.width + "] cannot become ["
                     + height + ", " + width + "]: both sizes must be positive and the result below 2 GiB.");
         }
-        if (height == boxHeight && width == boxWidth) {
-            return image.crop(top, left, boxHeight, boxWidth);
+        if (height == box.height && width == box.width) {
+            return image.crop(box.top + wanted.top, box.left + wanted.left, wanted.height, wanted.width);
         }
-        int stride = 3 * image.width();
-        int offset = top * stride + 3 * left;
         if (interpolation == Interpolation.NEAREST) {
-            return nearest(image.pixels(), offset, stride, boxHeight, boxWidth, height, width);
+            return nearest(image, box, height, width, wanted);
         }
+        Weights vertical = height == box.height ? null
+                : Weights.of(box.height, height, interpolation, wanted.top, wanted.height);
+        // Only the rows that the second pass reads.
+        int first = vertical == null ? wanted.top : vertical.first();
+        int rows = vertical == null ? wanted.height : vertical.end() - first;
         byte[] source = image.pixels();
-        Weights columns = height == boxHeight ? null : Weights.of(boxHeight, height, interpolation);
-        if (width != boxWidth) {
-            // Only the rows that the second pass reads.
-            int first = columns == null ? 0 : columns.start[0];
-            int last = columns == null ? boxHeight : columns.start[height - 1] + columns.count[height - 1];
-            byte[] narrowed = new byte[3 * boxHeight * width];
-            alongRows(source, offset, stride, narrowed, first, last, width, Weights.of(boxWidth, width, interpolation));
-            source = narrowed;
+        int stride = 3 * image.width();
+        int offset = (box.top + first) * stride + 3 * box.left;
+        if (width != box.width) {
+            source = alongRows(source, offset, stride, rows,
+                    Weights.of(box.width, width, interpolation, wanted.left, wanted.width));
             offset = 0;
-            stride = 3 * width;
+            stride = 3 * wanted.width;
+        } else {
+            offset += 3 * wanted.left;
         }
-        if (columns == null) {
-            return new RgbImage(height, width, source);
-        }
-        byte[] out = new byte[3 * height * width];
-        alongColumns(source, offset, stride, out, 3 * width, columns);
-        return new RgbImage(height, width, out);
+        byte[] pixels = vertical == null ? source : alongColumns(source, offset, stride, 3 * wanted.width, vertical);
+        return new RgbImage(wanted.height, wanted.width, pixels);
     }
 
-    private static void alongRows(byte[] in, int offset, int stride, byte[] out, int firstRow, int lastRow, int width,
-            Weights w) {
-        for (int y = firstRow; y < lastRow; y++) {
-            int row = offset + y * stride;
-            int o = 3 * y * width;
-            for (int x = 0; x < width; x++, o += 3) {
-                int at = row + 3 * w.start[x];
-                int k = x * w.size;
-                int end = k + w.count[x];
-                int red = 1 << PRECISION - 1;
-                int green = red;
-                int blue = red;
-                for (; k < end; k++, at += 3) {
-                    int weight = w.fixed[k];
-                    red += (in[at] & 0xFF) * weight;
-                    green += (in[at + 1] & 0xFF) * weight;
-                    blue += (in[at + 2] & 0xFF) * weight;
+    /**
+     * Columns are turned into rows, some image rows at a time, so that whole columns are weighed and added: loops that the
+     * JIT vectorises, as it does sums over {@code int[]} from their beginning on, and not over bytes.
+     */
+    private static byte[] alongRows(byte[] in, int offset, int stride, int rows, Weights w) {
+        int first = w.first();
+        int columns = w.end() - first;
+        int width = w.start.length;
+        byte[] out = new byte[3 * rows * width];
+        int height = Math.clamp(STRIP / columns, 1, rows);
+        int[][] turned = new int[columns][3 * height];
+        int[][] narrowed = new int[width][3 * height];
+        for (int y = 0; y < rows; y += height) {
+            int n = Math.min(height, rows - y);
+            toColumns(in, offset + y * stride + 3 * first, stride, n, turned);
+            for (int x = 0; x < width; x++) {
+                w.weigh(turned, w.start[x] - first, x, narrowed[x]);
+            }
+            toRows(narrowed, n, out, 3 * y * width);
+        }
+        return out;
+    }
+
+    private static void toColumns(byte[] in, int at, int stride, int rows, int[][] columns) {
+        for (int y0 = 0; y0 < rows; y0 += TILE) {
+            int end = 3 * Math.min(rows, y0 + TILE);
+            for (int x = 0; x < columns.length; x++) {
+                int[] column = columns[x];
+                for (int o = 3 * y0, i = at + y0 * stride + 3 * x; o < end; o += 3, i += stride) {
+                    column[o] = in[i] & 0xFF;
+                    column[o + 1] = in[i + 1] & 0xFF;
+                    column[o + 2] = in[i + 2] & 0xFF;
                 }
-                out[o] = clip(red);
-                out[o + 1] = clip(green);
-                out[o + 2] = clip(blue);
             }
         }
     }
 
-    /** Whole rows are weighed and added, so that the inner loops are plain sums over arrays that the JIT vectorises. */
-    private static void alongColumns(byte[] in, int offset, int stride, byte[] out, int rowBytes, Weights w) {
+    private static void toRows(int[][] columns, int rows, byte[] out, int to) {
+        for (int x0 = 0; x0 < columns.length; x0 += TILE) {
+            int end = Math.min(columns.length, x0 + TILE);
+            for (int y = 0; y < rows; y++) {
+                int o = to + 3 * (y * columns.length + x0);
+                for (int x = x0; x < end; x++, o += 3) {
+                    int[] column = columns[x];
+                    out[o] = (byte) column[3 * y];
+                    out[o + 1] = (byte) column[3 * y + 1];
+                    out[o + 2] = (byte) column[3 * y + 2];
+                }
+            }
+        }
+    }
+
+    /** {@code at} is where the first row that is read begins. */
+    private static byte[] alongColumns(byte[] in, int at, int stride, int rowBytes, Weights w) {
+        int first = w.first();
+        byte[] out = new byte[rowBytes * w.start.length];
+        int[][] rows = new int[w.end() - first][];
         int[] sum = new int[rowBytes];
-        for (int y = 0; y < w.start.length; y++) {
-            Arrays.fill(sum, 1 << PRECISION - 1);
-            for (int k = 0; k < w.count[y]; k++) {
-                addRow(in, offset + (w.start[y] + k) * stride, w.fixed[y * w.size + k], sum);
+        for (int y = 0, made = 0, gone = 0; y < w.start.length; y++) {
+            for (; made < w.start[y] - first + w.count[y]; made++) {
+                // the array of a row that no later place reads
+                boolean free = gone < made && gone < w.start[y] - first;
+                rows[made] = free ? rows[gone] : new int[rowBytes];
+                gone += free ? 1 : 0;
+                widen(in, at + made * stride, rows[made]);
             }
-            storeRow(sum, out, y * rowBytes);
+            w.weigh(rows, w.start[y] - first, y, sum);
+            narrow(sum, out, y * rowBytes);
+        }
+        return out;
+    }
+
+    private static void widen(byte[] in, int at, int[] out) {
+        for (int i = 0; i < out.length; i++) {
+            out[i] = in[at + i] & 0xFF;
         }
     }
 
-    private static void addRow(byte[] in, int at, int weight, int[] sum) {
+    private static void narrow(int[] in, byte[] out, int at) {
+        for (int i = 0; i < in.length; i++) {
+            out[at + i] = (byte) in[i];
+        }
+    }
+
+    private static void sum(int[] a, int wa, int[] b, int wb, int[] c, int wc, int[] d, int wd, int[] sum) {
         for (int i = 0; i < sum.length; i++) {
-            sum[i] += (in[at + i] & 0xFF) * weight;
+            sum[i] = a[i] * wa + b[i] * wb + c[i] * wc + d[i] * wd + (1 << PRECISION - 1);
         }
     }
 
-    private static void storeRow(int[] sum, byte[] out, int at) {
+    private static void add(int[] a, int wa, int[] b, int wb, int[] c, int wc, int[] d, int wd, int[] sum) {
         for (int i = 0; i < sum.length; i++) {
-            out[at + i] = (byte) Math.max(0, Math.min(255, sum[i] >> PRECISION));
+            sum[i] += a[i] * wa + b[i] * wb + c[i] * wc + d[i] * wd;
         }
     }
 
-    private static byte clip(int sum) {
-        return (byte) Math.max(0, Math.min(255, sum >> PRECISION));
+    private static void clip(int[] sum) {
+        for (int i = 0; i < sum.length; i++) {
+            sum[i] = Math.max(0, Math.min(255, sum[i] >> PRECISION));
+        }
     }
 
-    private static RgbImage nearest(byte[] in, int offset, int stride, int boxHeight, int boxWidth, int height, int width) {
-        int[] columns = nearestIndices(boxWidth, width);
-        int[] rows = nearestIndices(boxHeight, height);
-        byte[] out = new byte[3 * height * width];
-        for (int y = 0, o = 0; y < height; y++) {
-            int row = offset + rows[y] * stride;
-            for (int x = 0; x < width; x++, o += 3) {
-                int at = row + 3 * columns[x];
+    private static RgbImage nearest(RgbImage image, Part box, int height, int width, Part wanted) {
+        int[] columns = nearestIndices(box.width, width);
+        int[] rows = nearestIndices(box.height, height);
+        byte[] in = image.pixels();
+        byte[] out = new byte[3 * wanted.height * wanted.width];
+        for (int y = 0, o = 0; y < wanted.height; y++) {
+            int row = 3 * ((box.top + rows[wanted.top + y]) * image.width() + box.left);
+            for (int x = 0; x < wanted.width; x++, o += 3) {
+                int at = row + 3 * columns[wanted.left + x];
                 out[o] = in[at];
                 out[o + 1] = in[at + 1];
                 out[o + 2] = in[at + 2];
             }
         }
-        return new RgbImage(height, width, out);
+        return new RgbImage(wanted.height, wanted.width, out);
     }
 
     private static int[] nearestIndices(int in, int out) {
@@ -133,32 +195,61 @@ final class Resample {
         return indices;
     }
 
-    /** For each output place: its first source pixel, how many of them, and {@code size} slots of fixed-point weights. */
+    /** For each output place: its first source pixel, how many of them, and {@code size} slots, a multiple of four, of fixed-point weights. */
     private record Weights(int[] start, int[] count, int[] fixed, int size) {
-        static Weights of(int in, int out, Interpolation interpolation) {
+        /** The first source pixel of all. */
+        int first() {
+            return start[0];
+        }
+
+        /** Behind the last source pixel of all. */
+        int end() {
+            return start[start.length - 1] + count[count.length - 1];
+        }
+
+        /** Output place {@code i} of every row of {@code in}, of which {@code from} is the first that it is made of. */
+        void weigh(int[][] in, int from, int i, int[] out) {
+            int k = i * size;
+            int last = from + count[i] - 1;
+            for (int j = from; j <= last; j += 4, k += 4) {
+                int b = Math.min(last, j + 1);
+                int c = Math.min(last, j + 2);
+                int d = Math.min(last, j + 3);
+                // weights behind the last one are zero
+                if (j == from) {
+                    sum(in[j], fixed[k], in[b], fixed[k + 1], in[c], fixed[k + 2], in[d], fixed[k + 3], out);
+                } else {
+                    add(in[j], fixed[k], in[b], fixed[k + 1], in[c], fixed[k + 2], in[d], fixed[k + 3], out);
+                }
+            }
+            clip(out);
+        }
+
+        /** Of the {@code n} output places from {@code first} on, of {@code out}. */
+        static Weights of(int in, int out, Interpolation interpolation, int first, int n) {
             double scale = (double) in / out;
             double stretch = Math.max(1, scale);
             double support = interpolation.support * stretch;
-            int size = (int) Math.ceil(support) * 2 + 1;
-            int[] start = new int[out];
-            int[] count = new int[out];
-            int[] fixed = new int[Math.multiplyExact(out, size)];
+            int size = (int) Math.ceil(support) * 2 + 1 + 3 & ~3;
+            int[] start = new int[n];
+            int[] count = new int[n];
+            int[] fixed = new int[Math.multiplyExact(n, size)];
             double[] weights = new double[size];
-            for (int i = 0; i < out; i++) {
-                double centre = (i + 0.5) * scale;
+            for (int i = 0; i < n; i++) {
+                double centre = (first + i + 0.5) * scale;
                 int from = Math.max(0, (int) (centre - support + 0.5));
-                int n = Math.min(in, (int) (centre + support + 0.5)) - from;
+                int taps = Math.min(in, (int) (centre + support + 0.5)) - from;
                 double total = 0;
-                for (int k = 0; k < n; k++) {
+                for (int k = 0; k < taps; k++) {
                     weights[k] = interpolation.weight((k + from - centre + 0.5) * (1 / stretch));
                     total += weights[k];
                 }
-                for (int k = 0; k < n; k++) {
+                for (int k = 0; k < taps; k++) {
                     double weight = (total == 0 ? weights[k] : weights[k] / total) * (1 << PRECISION);
                     fixed[i * size + k] = (int) (weight < 0 ? weight - 0.5 : weight + 0.5);
                 }
                 start[i] = from;
-                count[i] = n;
+                count[i] = taps;
             }
             return new Weights(start, count, fixed, size);
         }

@@ -11,11 +11,26 @@ public record Resize(int size, Interpolation interpolation) implements Transform
 
     @Override
     public RgbImage apply(RgbImage image, SampleRandom random) {
+        int[] to = sizeOf(image);
+        return Resample.resize(image, to[0], to[1], interpolation);
+    }
+
+    /** The size [H, W] that {@code image} gets. */
+    private int[] sizeOf(RgbImage image) {
         int h = image.height();
         int w = image.width();
         // Through double, as in Python: int(size * long / short).
-        return h <= w ? Resample.resize(image, size, (int) ((double) ((long) size * w) / h), interpolation)
-                : Resample.resize(image, (int) ((double) ((long) size * h) / w), size, interpolation);
+        return h <= w ? new int[] {size, (int) ((double) ((long) size * w) / h)}
+                : new int[] {(int) ((double) ((long) size * h) / w), size};
+    }
+
+    /** The same as this step and {@code crop} behind it, without the pixels that the crop cuts off. */
+    RgbImage cropped(RgbImage image, CenterCrop crop) {
+        int[] to = sizeOf(image);
+        Resample.Part middle = crop.partOf(to[0], to[1]);
+        return middle == null ? crop.apply(apply(image, null), null)
+                : Resample.resize(image, new Resample.Part(0, 0, image.height(), image.width()), to[0], to[1], middle,
+                        interpolation);
     }
 
     @Override

@@ -115,8 +115,14 @@ public final class Transforms {
 
     /** The steps before the first random one: the part whose result may be kept in memory. */
     public RgbImage prepare(RgbImage image) {
-        for (Transform step : steps.subList(0, firstRandom)) {
-            image = step.apply(image, null);
+        for (int i = 0; i < firstRandom; i++) {
+            if (i + 1 < firstRandom && steps.get(i) instanceof Resize resize
+                    && steps.get(i + 1) instanceof CenterCrop crop) {
+                image = resize.cropped(image, crop);
+                i++;
+            } else {
+                image = steps.get(i).apply(image, null);
+            }
         }
         return image;
     }

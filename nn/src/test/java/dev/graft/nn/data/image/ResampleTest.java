@@ -71,6 +71,44 @@ class ResampleTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(Interpolation.class)
+    void aWindowOfTheResultIsLikeACropBehind(Interpolation interpolation) {
+        RgbImage image = random(40, 50, 6);
+        Resample.Part box = new Resample.Part(3, 4, 33, 41);
+        for (int[] size : new int[][] {{10, 10}, {33, 12}, {30, 41}, {70, 90}, {33, 41}}) {
+            RgbImage whole = Resample.resize(image, 3, 4, 33, 41, size[0], size[1], interpolation);
+            Resample.Part wanted = new Resample.Part(2, 5, size[0] - 4, size[1] - 7);
+            assertThat(Resample.resize(image, box, size[0], size[1], wanted, interpolation))
+                    .isEqualTo(whole.crop(2, 5, size[0] - 4, size[1] - 7));
+        }
+    }
+
+    /** Wide images are worked on some rows at a time, and shrinking one that far weighs many pixels. */
+    @ParameterizedTest
+    @EnumSource(Interpolation.class)
+    void stripsOfAWideImageGiveWhatItsRowsGive(Interpolation interpolation) {
+        RgbImage image = random(9, 20_000, 7);
+        RgbImage result = Resample.resize(image, 9, 7, interpolation);
+        for (int y = 0; y < 9; y++) {
+            assertThat(result.crop(y, 0, 1, 7))
+                    .isEqualTo(Resample.resize(image.crop(y, 0, 1, 20_000), 1, 7, interpolation));
+        }
+    }
+
+    @Test
+    void resizingAndCroppingAtOnceIsTheSame() {
+        for (int[] size : new int[][] {{31, 50}, {50, 31}, {20, 20}, {24, 97}}) {
+            RgbImage image = random(size[0], size[1], 8);
+            for (CenterCrop crop : new CenterCrop[] {new CenterCrop(17), new CenterCrop(24, 15),
+                new CenterCrop(40, 20), new CenterCrop(16, 16, CenterCrop.Tie.UP)}) {
+                Resize resize = new Resize(24, Interpolation.BILINEAR);
+                RgbImage apart = crop.apply(resize.apply(image, null), null);
+                assertThat(Transforms.of(Normalize.ZERO_TO_255, resize, crop).prepare(image)).isEqualTo(apart);
+            }
+        }
+    }
+
     @Test
     void refusesAResultThatNoArrayHolds() {
         assertThatThrownBy(() -> Resample.resize(random(4, 4, 1), 60_000, 60_000, Interpolation.BILINEAR))
