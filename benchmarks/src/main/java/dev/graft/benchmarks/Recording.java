@@ -4,15 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.graft.tensor.cpu.CpuFeatures;
-import dev.graft.tensor.cpu.WorkerPool;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.Locale;
-import java.util.stream.Stream;
 
 /** Turns JMH's JSON into the recorded form: environment and commit, then one line of numbers per benchmark. */
 final class Recording {
@@ -23,7 +18,7 @@ final class Recording {
     /** Arguments: JMH's JSON, the file to write, the commit. */
     public static void main(String[] args) throws IOException {
         ObjectNode out = JSON.createObjectNode();
-        out.set("environment", environment(args[2]));
+        out.set("environment", Environment.of(args[2]));
         ArrayNode results = out.putArray("results");
         for (JsonNode r : JSON.readTree(Files.readAllBytes(Path.of(args[0])))) {
             ObjectNode row = results.addObject();
@@ -40,30 +35,5 @@ final class Recording {
         }
         JSON.writerWithDefaultPrettyPrinter().writeValue(Path.of(args[1]).toFile(), out);
         System.out.println("recorded in " + args[1]);
-    }
-
-    private static ObjectNode environment(String commit) throws IOException {
-        ObjectNode e = JSON.createObjectNode();
-        e.put("commit", commit);
-        e.put("date", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
-        e.put("cpu", cpu());
-        e.put("cores", Runtime.getRuntime().availableProcessors());
-        e.put("threads", WorkerPool.shared().threads());
-        e.put("kernels", CpuFeatures.describe());
-        e.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.runtime.version"));
-        e.put("os", System.getProperty("os.name") + " " + System.getProperty("os.version") + " " + System.getProperty("os.arch"));
-        e.put("load", java.lang.management.ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage());
-        return e;
-    }
-
-    private static String cpu() throws IOException {
-        Path info = Path.of("/proc/cpuinfo");
-        if (!Files.isReadable(info)) {
-            return System.getProperty("os.arch");
-        }
-        try (Stream<String> lines = Files.lines(info)) {
-            return lines.filter(l -> l.startsWith("model name")).findFirst().map(l -> l.substring(l.indexOf(':') + 2))
-                    .orElse("unknown");
-        }
     }
 }

@@ -1,0 +1,181 @@
+package dev.graft.benchmarks.compare;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.graft.benchmarks.Environment;
+import dev.graft.benchmarks.peers.Row;
+import dev.graft.benchmarks.peers.Rows;
+import dev.graft.benchmarks.peers.Rows.Peer;
+import dev.graft.benchmarks.peers.Works;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * {@code graft bench --peers}: a process of Graft and one of each peer in turn, for every group of rows and in every round.
+ * Property {@code bench.home} is the folder of the benchmarks module, {@code bench.flags} the JVM flags of Graft's processes,
+ * {@code bench.commit} what is measured.
+ */
+final class Compare {
+    static final String PEAK = "peak of ";
+    private static final int MEMORY_STEPS = 5;
+
+    private final Options options;
+    private final Path home;
+    private final Side ours;
+    private final Map<Peer, Side> peers = new LinkedHashMap<>();
+    private final Map<Peer, List<Row>> rows = new LinkedHashMap<>();
+    private final Measured measured = new Measured();
+
+    private Compare(Options options, Path home) throws IOException {
+        this.options = options;
+        this.home = home;
+        ours = Side.ours(options.threads());
+        for (Peer p : options.peers()) {
+            List<Row> wanted = Rows.of(p, options.all()).stream().filter(r -> options.only().matcher(r.name()).find()).toList();
+            if (!wanted.isEmpty()) {
+                peers.put(p, Side.of(p, home.resolve("peers"), options.threads()));
+                rows.put(p, wanted);
+            }
+        }
+    }
+
+    public static void main(String[] args) throws IOException, InterruptedException {
+        List<String> given = new ArrayList<>(List.of(args));
+        if (given.contains("--help") || given.contains("-h")) {
+            System.out.print(Options.USAGE);
+            return;
+        }
+        boolean list = given.remove("--list");
+        Options options;
+        try {
+            options = Options.parse(given.toArray(String[]::new));
+        } catch (IllegalArgumentException e) {
+            System.err.println("graft bench: " + e.getMessage());
+            System.err.print(Options.USAGE);
+            System.exit(2);
+            return;
+        }
+        if (list) {
+            options.peers().stream().flatMap(p -> Rows.of(p, options.all()).stream()).map(Row::name).distinct()
+                    .filter(n -> options.only().matcher(n).find()).forEach(System.out::println);
+            return;
+        }
+        Compare c = new Compare(options, Path.of(System.getProperty("bench.home")));
+        if (c.rows.isEmpty()) {
+            System.err.println("graft bench: no row's name holds '" + options.only() + "'; --list shows them");
+            System.exit(2);
+        }
+        c.run();
+    }
+
+    private void run() throws IOException, InterruptedException {
+        ObjectNode environment = Environment.of(System.getProperty("bench.commit", "unknown"));
+        CpuTime before = CpuTime.now();
+        long start = System.nanoTime();
+        for (int round = 0; round < options.rounds(); round++) {
+            for (String group : groups()) {
+                System.err.printf(Locale.ROOT, "round %d of %d, %s (%.0f s)%n", round + 1, options.rounds(), group,
+                        (System.nanoTime() - start) / 1e9);
+                time(round, group);
+            }
+        }
+        memory(0);
+        CpuTime after = CpuTime.now();
+        double seconds = (System.nanoTime() - start) / 1e9;
+        environment.put("threads", options.threads());
+        environment.put("seconds", Math.round(seconds));
+        environment.put("foreign_cpu_seconds", Math.round(10 * after.foreignSince(before)) / 10.0);
+        environment.put("stolen_cpu_seconds", Math.round(10 * (after.stolen() - before.stolen())) / 10.0);
+        environment.put("rounds", options.rounds());
+        environment.put("seconds_per_row", options.seconds());
+        environment.put("graft", ours.description());
+        report(environment);
+    }
+
+    private void report(ObjectNode environment) throws IOException {
+        ObjectNode json = new ObjectMapper().createObjectNode();
+        json.set("environment", environment);
+        ObjectNode tables = json.putObject("peers");
+        rows.forEach((peer, list) -> {
+            Side side = peers.get(peer);
+            Table t = new Table(side.name(), list.stream()
+                    .map(r -> measured.line(r.kind() == Row.Kind.MEMORY ? peaks(r) : r, ours.name(), side.name(), options.rounds()))
+                    .toList());
+            System.out.print(t.text());
+            ObjectNode o = tables.putObject(side.name());
+            o.put("engine", side.description());
+            t.write(o.putArray("rows"));
+        });
+        System.out.printf(Locale.ROOT, "%n%s%n", environment.path("cpu").asText());
+        System.out.printf(Locale.ROOT, "%d threads, %d rounds, %d s; other processes used %.1f s of processor time meanwhile%n",
+                options.threads(), options.rounds(), environment.path("seconds").asInt(),
+                environment.path("foreign_cpu_seconds").asDouble());
+        Path out = options.out() != null ? Path.of(options.out())
+                : home.resolve("results").resolve("peers-" + LocalDate.now(java.time.ZoneOffset.UTC) + ".json");
+        Files.createDirectories(out.toAbsolutePath().getParent());
+        Files.writeString(out, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
+        System.out.println("recorded in " + out);
+    }
+
+    private static Row peaks(Row r) {
+        return new Row(r.name(), r.kind(), r.ours().stream().map(w -> PEAK + w).toList(),
+                r.theirs().stream().map(w -> PEAK + w).toList(), r.bar(), r.exact());
+    }
+
+    private Set<String> groups() {
+        Set<String> groups = new LinkedHashSet<>();
+        rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.TIME)
+                .forEach(r -> r.ours().forEach(w -> groups.add(Works.byName(w).group()))));
+        return groups;
+    }
+
+    private void time(int round, String group) throws IOException, InterruptedException {
+        Set<String> mine = new LinkedHashSet<>();
+        Map<Peer, Set<String>> theirs = new LinkedHashMap<>();
+        rows.forEach((peer, list) -> list.stream().filter(r -> r.kind() == Row.Kind.TIME).forEach(r -> {
+            r.ours().stream().filter(w -> Works.byName(w).group().equals(group)).forEach(mine::add);
+            r.theirs().stream().filter(w -> Works.byName(w).group().equals(group))
+                    .forEach(theirs.computeIfAbsent(peer, p -> new LinkedHashSet<>())::add);
+        }));
+        ours.run(round, group, timing(group, mine), measured);
+        for (Map.Entry<Peer, Set<String>> e : theirs.entrySet()) {
+            peers.get(e.getKey()).run(round, group, timing(group, e.getValue()), measured);
+        }
+    }
+
+    /** A JVM's kernels need their time to be compiled; whole networks more, and their steps are long. */
+    private List<String> timing(String group, Set<String> works) {
+        boolean net = Works.byName(works.iterator().next()) instanceof dev.graft.benchmarks.peers.Work.Net || group.equals("bert");
+        double seconds = net ? 4 * options.seconds() : options.seconds();
+        double warm = net ? 1 : Math.min(0.4, options.seconds());
+        List<String> a = new ArrayList<>(Arrays.asList("time", Double.toString(seconds),
+                Double.toString(warm), Double.toString(net ? 5 : 2)));
+        a.addAll(works);
+        return a;
+    }
+
+    /** Every step in a process of its own, once: it hardly differs from run to run. */
+    private void memory(int round) throws IOException, InterruptedException {
+        Set<String> works = new LinkedHashSet<>();
+        rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.MEMORY).forEach(r -> works.addAll(r.ours())));
+        for (String w : works) {
+            List<String> a = List.of("memory", Integer.toString(MEMORY_STEPS), w);
+            ours.run(round, Works.byName(w).group(), a, measured);
+            for (Map.Entry<Peer, Side> e : peers.entrySet()) {
+                if (rows.get(e.getKey()).stream().anyMatch(r -> r.kind() == Row.Kind.MEMORY && r.theirs().contains(w))) {
+                    e.getValue().run(round, Works.byName(w).group(), a, measured);
+                }
+            }
+        }
+    }
+}

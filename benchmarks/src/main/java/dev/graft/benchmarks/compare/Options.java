@@ -1,0 +1,97 @@
+package dev.graft.benchmarks.compare;
+
+import dev.graft.benchmarks.peers.Rows.Peer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import java.util.stream.Collectors;
+
+/**
+ * What {@code graft bench --peers} was asked for.
+ *
+ * @param only    which rows, by name
+ * @param all     also shapes that the standard table leaves out
+ * @param rounds  starts of each process
+ * @param seconds timed per op, more per network
+ * @param threads of every engine
+ * @param out     file to write, or null for the usual one
+ */
+record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double seconds, int threads, String out) {
+    static final String USAGE = """
+            Compares Graft with other engines in turn, and prints peer's time / ours with its spread.
+              ./graft bench --peers [--peer torch|djl|dl4j|onnxruntime]... [--only REGEX] [--rounds N]
+                            [--seconds S] [--threads N] [--quick] [--all] [--list] [--out FILE]
+              --peer     one or more; without it torch (libtorch, channels-last) and djl
+              --only     rows whose name holds this regular expression, such as 'gemm' or 'conv3x3/64x56'
+              --rounds   starts of each process, 3 by default
+              --seconds  timed per row and process, 0.4 by default
+              --quick    one round of 0.15 seconds
+              --all      also the shapes that the standard table leaves out (batch 8 and 16 of all convolutions)
+              --list     prints the names of the rows
+            """;
+
+    static Options parse(String... args) {
+        List<Peer> peers = new ArrayList<>();
+        String only = "";
+        boolean all = false;
+        int rounds = 3;
+        double seconds = 0.4;
+        int threads = Runtime.getRuntime().availableProcessors();
+        String out = null;
+        for (int i = 0; i < args.length; i++) {
+            String a = args[i];
+            switch (a) {
+                case "--quick" -> {
+                    rounds = 1;
+                    seconds = 0.15;
+                }
+                case "--all" -> all = true;
+                case "--peer", "--only", "--rounds", "--seconds", "--threads", "--out" -> {
+                    if (++i == args.length) {
+                        throw new IllegalArgumentException(a + " needs a value");
+                    }
+                    String v = args[i];
+                    switch (a) {
+                        case "--peer" -> peers.add(peer(v));
+                        case "--only" -> only = v;
+                        case "--rounds" -> rounds = (int) number(a, v, 1);
+                        case "--seconds" -> seconds = number(a, v, 0.01);
+                        case "--threads" -> threads = (int) number(a, v, 1);
+                        default -> out = v;
+                    }
+                }
+                default -> throw new IllegalArgumentException("unknown argument " + a);
+            }
+        }
+        try {
+            return new Options(peers.isEmpty() ? List.of(Peer.TORCH, Peer.DJL) : peers.stream().distinct().toList(),
+                    Pattern.compile(only), all, rounds, seconds, threads, out);
+        } catch (PatternSyntaxException e) {
+            throw new IllegalArgumentException("--only " + only + " is no regular expression: " + e.getDescription());
+        }
+    }
+
+    private static Peer peer(String name) {
+        try {
+            return Peer.valueOf(name.toUpperCase(Locale.ROOT));
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("there is no peer " + name + ", only " + Arrays.stream(Peer.values())
+                    .map(p -> p.name().toLowerCase(Locale.ROOT)).collect(Collectors.joining(", ")));
+        }
+    }
+
+    private static double number(String option, String value, double least) {
+        try {
+            double v = Double.parseDouble(value);
+            if (v >= least) {
+                return v;
+            }
+        } catch (NumberFormatException e) {
+            // told below
+        }
+        throw new IllegalArgumentException(option + " is " + value + ", a number from " + least + " on is needed");
+    }
+}

@@ -1,0 +1,60 @@
+package dev.graft.benchmarks.peers;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * Times a call in milliseconds. It is repeated until windows of time stop getting faster (compilers, caches, allocators and
+ * clocks have settled then), and for {@code seconds} after that.
+ */
+public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
+    private static final int LEAST = 5;
+    private static final int SETTLED = 3;
+
+    /** Milliseconds: the median, the fastest, and how many were timed. */
+    public record Times(double median, double fastest, int count) {
+        static Times of(List<Double> each) {
+            List<Double> sorted = new ArrayList<>(each);
+            Collections.sort(sorted);
+            int n = sorted.size();
+            double median = n % 2 == 1 ? sorted.get(n / 2) : (sorted.get(n / 2 - 1) + sorted.get(n / 2)) / 2;
+            return new Times(median, sorted.getFirst(), n);
+        }
+    }
+
+    public Times time(Runnable call) {
+        warm(call);
+        return window(call, seconds, LEAST);
+    }
+
+    /** Ends when {@value #SETTLED} windows in a row were not 3 % faster than the best before. */
+    private void warm(Runnable call) {
+        long start = System.nanoTime();
+        double best = Double.POSITIVE_INFINITY;
+        int settled = 0;
+        int calls = 0;
+        while (true) {
+            Times t = window(call, leastWarm / 5, 1);
+            calls += t.count();
+            settled = t.median() < 0.97 * best ? 0 : settled + 1;
+            best = Math.min(best, t.median());
+            double spent = (System.nanoTime() - start) / 1e9;
+            if (spent >= mostWarm && calls >= LEAST
+                    || spent >= leastWarm && calls >= 2 * LEAST && settled >= SETTLED) {
+                return;
+            }
+        }
+    }
+
+    private static Times window(Runnable call, double seconds, int least) {
+        List<Double> each = new ArrayList<>();
+        long start = System.nanoTime();
+        do {
+            long a = System.nanoTime();
+            call.run();
+            each.add((System.nanoTime() - a) / 1e6);
+        } while (each.size() < least || System.nanoTime() - start < seconds * 1e9);
+        return Times.of(each);
+    }
+}
