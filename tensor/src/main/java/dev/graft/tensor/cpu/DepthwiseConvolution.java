@@ -50,6 +50,10 @@ final class DepthwiseConvolution {
     }
 
     static void forward(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] packed, float[] y, int yo, Epilogue e) {
+        if (mk.vectors() && SlidingDepthwise.forwardFits(g)) {
+            SlidingDepthwise.forward(g, x, xo, packed, y, yo, e);
+            return;
+        }
         int width = paddedWidth(g);
         int per = rowsPerTask(g.batch(), g.outH(), g.strideH(), (long) width * g.outC());
         int blocks = (g.outH() + per - 1) / per;
@@ -119,6 +123,10 @@ final class DepthwiseConvolution {
 
     static void backwardWeights(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] dy, int dyo,
             float[] dw, int dwo) {
+        if (mk.vectors() && SlidingDepthwise.forwardFits(g)) {
+            SlidingDepthwise.backwardWeights(g, x, xo, dy, dyo, dw, dwo);
+            return;
+        }
         int width = paddedWidth(g);
         int per = rowsPerTask(g.batch(), g.outH(), g.strideH(), (long) width * g.outC());
         int blocks = (g.outH() + per - 1) / per;
@@ -157,6 +165,10 @@ final class DepthwiseConvolution {
     }
 
     static void backwardData(MicroKernels mk, ConvGeometry g, float[] dy, int dyo, float[] packed, float[] dx, int dxo) {
+        if (mk.vectors() && SlidingDepthwise.backwardDataFits(g)) {
+            SlidingDepthwise.backwardData(g, dy, dyo, packed, dx, dxo);
+            return;
+        }
         Gradient gradient = new Gradient(mk, g, packed);
         int per = rowsPerTask(g.batch(), g.inH(), 1, (long) gradient.width * g.outC());
         int blocks = (g.inH() + per - 1) / per;

@@ -10,6 +10,9 @@ interface MicroKernels {
     /** Name for messages, such as "Vector API, 512 bit". */
     String name();
 
+    /** Whether kernels that exist with the Vector API only may be used. */
+    boolean vectors();
+
     /** Floats in a vector: the columns of packed operands are padded to a multiple of it. */
     int lanes();
 

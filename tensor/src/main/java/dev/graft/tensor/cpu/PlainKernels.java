@@ -12,6 +12,11 @@ final class PlainKernels implements MicroKernels {
     }
 
     @Override
+    public boolean vectors() {
+        return false;
+    }
+
+    @Override
     public int lanes() {
         return LANES;
     }

@@ -13,6 +13,8 @@ final class Scratch implements AutoCloseable {
     private static final long KEPT_LIMIT = 32L << 20;
     private static final int KEPT_BUFFERS = 12;
 
+    private static volatile float[] zeros = new float[1 << 12];
+
     private static final ThreadLocal<List<float[]>> FREE = ThreadLocal.withInitial(ArrayList::new);
 
     /** The memory; at least as long as asked for, with arbitrary content. */
@@ -42,6 +44,16 @@ final class Scratch implements AutoCloseable {
         }
         long roomy = Math.max(1024, floats + floats / 8); // fits the next, slightly larger need too
         return new Scratch(new float[(int) (roomy < 1 << 24 ? roomy : floats)]);
+    }
+
+    /** At least {@code floats} zeros, for rows outside an image: an array that all share and nobody writes. */
+    static float[] zeros(int floats) {
+        float[] z = zeros;
+        if (z.length < floats) {
+            z = new float[floats];
+            zeros = z;
+        }
+        return z;
     }
 
     @Override

@@ -23,6 +23,11 @@ final class VectorKernels implements MicroKernels {
     }
 
     @Override
+    public boolean vectors() {
+        return true;
+    }
+
+    @Override
     public int lanes() {
         return L;
     }

@@ -54,7 +54,20 @@ class ConvolutionTest {
                 ConvGeometry.of(1, 9, 8, 6, 18, 3, 3, 1, 1).withGroups(6), // channel multiplier 3
                 ConvGeometry.of(2, 9, 8, 16, 32, 3, 3, 2, 1).withGroups(16),
                 ConvGeometry.of(2, 8, 8, 20, 20, 2, 2, 3, 0).withGroups(20),
-                new ConvGeometry(2, 12, 11, 17, 17, 3, 3, 2, 1, 2, 1, 0, 3, 2, 3, 17)));
+                new ConvGeometry(2, 12, 11, 17, 17, 3, 3, 2, 1, 2, 1, 0, 3, 2, 3, 17),
+                ConvGeometry.of(2, 1, 1, 33, 33, 3, 3, 1, 1).withGroups(33),
+                ConvGeometry.of(2, 1, 1, 33, 33, 3, 3, 2, 1).withGroups(33),
+                ConvGeometry.of(1, 7, 2, 64, 64, 3, 3, 1, 1).withGroups(64),
+                ConvGeometry.of(9, 8, 10, 24, 24, 3, 3, 2, 1).withGroups(24),
+                ConvGeometry.of(3, 9, 7, 300, 300, 3, 3, 1, 1).withGroups(300),
+                new ConvGeometry(2, 8, 9, 18, 18, 3, 3, 1, 1, 0, 2, 0, 1, 1, 1, 18), // columns on one side only
+                new ConvGeometry(2, 8, 9, 18, 18, 3, 3, 1, 1, 2, 2, 2, 2, 1, 1, 18),
+                new ConvGeometry(2, 8, 10, 20, 20, 3, 3, 2, 2, 0, 1, 0, 1, 1, 1, 20), // TensorFlow's "same"
+                new ConvGeometry(2, 11, 9, 20, 20, 3, 3, 2, 2, 1, 0, 1, 0, 1, 1, 20),
+                new ConvGeometry(2, 9, 12, 20, 20, 5, 5, 2, 2, 1, 2, 1, 2, 1, 1, 20),
+                ConvGeometry.of(2, 3, 1, 20, 20, 5, 5, 1, 2).withGroups(20),
+                ConvGeometry.of(4, 13, 14, 40, 40, 5, 5, 1, 2).withGroups(40),
+                ConvGeometry.of(4, 13, 14, 33, 33, 5, 5, 2, 2).withGroups(33)));
         for (int[] s : new int[][] {{2, 16, 16, 16, 16}, {1, 13, 22, 18, 37}, {3, 14, 14, 64, 20}, {2, 23, 21, 20, 130},
             {1, 20, 20, 140, 150}, {30, 7, 7, 32, 48}, {9, 24, 24, 32, 33}, {4, 20, 20, 40, 66}}) {
             all.add(ConvGeometry.of(s[0], s[1], s[2], s[3], s[4], 3, 3, 1, 1));
@@ -150,6 +163,19 @@ class ConvolutionTest {
             float[] y = target(g.outSize());
             PackedWeights packed = Convolution.packForward(g, w, OFFSET);
             Convolution.forward(g, x, OFFSET, packed, y, OFFSET, e);
+            return inner(y, g.outSize());
+        });
+        float[] high = KernelChecks.random(6, g.outC() + 1);
+        double[] clamped = new double[g.outSize()];
+        for (int i = 0; i < high.length; i++) {
+            high[i] *= 9;
+        }
+        for (int i = 0; i < clamped.length; i++) {
+            clamped[i] = Math.clamp(n.y[i] + high[1 + i % g.outC()], 0, 6);
+        }
+        compare("y with bias and ReLU6", clamped, 2e-5, () -> { // large sums may leave little of themselves
+            float[] y = target(g.outSize());
+            Convolution.forward(g, x, OFFSET, w, OFFSET, y, OFFSET, Epilogue.bias(high, 1).activation(Activation.RELU6));
             return inner(y, g.outSize());
         });
         compare("dx", n.dx, tolerance, () -> {

@@ -1,0 +1,215 @@
+package dev.graft.tensor.cpu;
+
+import dev.graft.tensor.cpu.Epilogue.Activation;
+import java.util.Arrays;
+
+/**
+ * Depthwise 3x3 convolution with strides 1 and 2 and its gradients by {@link DepthwiseRows}: the image is read where it
+ * lies, without a padded copy. Packed weights are those of {@link DepthwiseConvolution}.
+ */
+final class SlidingDepthwise {
+    private static final int L = VectorKernels.L;
+    private static final int TASKS = 32;
+    /** Vectors of results that are worth a task. */
+    private static final int TASK_VECTORS = 2048;
+
+    /** Channels of a weight gradient that are a task of their own: fewer sums to add up at the end. */
+    private static final int PIECE = 128;
+
+    private SlidingDepthwise() {}
+
+    private static boolean fits(ConvGeometry g) {
+        return g.kH() == 3 && g.kW() == 3 && g.dilationH() == 1 && g.dilationW() == 1 && g.inC() == g.outC()
+                && g.outC() >= L && g.strideH() == g.strideW() && g.strideH() <= 2;
+    }
+
+    static boolean forwardFits(ConvGeometry g) {
+        return fits(g) && columnsFit(g.padLeft(), g.inW(), g.outW(), g.strideW());
+    }
+
+    static boolean backwardDataFits(ConvGeometry g) {
+        if (!fits(g)) {
+            return false;
+        }
+        return g.strideW() == 1 ? columnsFit(2 - g.padLeft(), g.outW(), g.inW(), 1)
+                : g.padTop() == 1 && g.padLeft() == 1 && g.outH() == (g.inH() + 1) / 2 && g.outW() == (g.inW() + 1) / 2;
+    }
+
+    /** At most one column is outside on each side. */
+    private static boolean columnsFit(int pad, int in, int out, int stride) {
+        return (pad == 0 || pad == 1) && (out - 1) * stride - pad + 2 <= in;
+    }
+
+    /** Rows a task computes: even, so that a pair of rows is never cut. */
+    private static int rowsPerTask(int images, int rows, int width, int channels) {
+        long vectors = (long) width * ((channels + L - 1) / L);
+        long share = ((long) images * rows + TASKS - 1) / TASKS;
+        long worth = (TASK_VECTORS + vectors - 1) / vectors;
+        int per = Math.clamp(Math.max(worth, Math.min(share, 4 * worth)), 2, rows + 1);
+        return per / 2 * 2;
+    }
+
+    static void forward(ConvGeometry g, float[] x, int xo, float[] packed, float[] y, int yo, Epilogue e) {
+        Rows r = new Rows(g.batch(), g.inH(), g.inW(), g.outH(), g.outW(), g.outC(), g.strideH(), g.padTop(), g.padLeft(),
+                packed, e);
+        r.run(x, xo, y, yo);
+    }
+
+    static void backwardData(ConvGeometry g, float[] dy, int dyo, float[] packed, float[] dx, int dxo) {
+        if (g.strideH() == 1) { // the convolution of dy with the taps in reverse order, in which they are packed
+            Rows r = new Rows(g.batch(), g.outH(), g.outW(), g.inH(), g.inW(), g.outC(), 1, 2 - g.padTop(),
+                    2 - g.padLeft(), packed, Epilogue.NONE);
+            r.run(dy, dyo, dx, dxo);
+            return;
+        }
+        int c = g.outC();
+        int line = g.inW() * c;
+        int per = rowsPerTask(g.batch(), g.inH(), g.inW(), c);
+        int blocks = (g.inH() + per - 1) / per;
+        float[] none = Scratch.zeros(g.outW() * c);
+        WorkerPool.shared().run(g.batch() * blocks, task -> {
+            int image = task / blocks;
+            int from = task % blocks * per;
+            try (Scratch nowhere = Scratch.take(line)) {
+                for (int iy = from; iy < Math.min(g.inH(), from + per); iy += 2) {
+                    int d = dyo + (image * g.outH() + iy / 2) * g.outW() * c;
+                    boolean below = iy / 2 + 1 < g.outH();
+                    int to = dxo + (image * g.inH() + iy) * line;
+                    boolean pair = iy + 1 < g.inH();
+                    for (int j = 0; j < c; j += L) {
+                        int at = Math.min(j, c - L);
+                        DepthwiseRowGradients.squares(dy, d + at, below ? dy : none, at + (below ? d + g.outW() * c : 0), c,
+                                g.outW() - 1, g.inW() % 2 == 0, packed, at, c, dx, to + at,
+                                pair ? dx : nowhere.data, at + (pair ? to + line : 0), c);
+                    }
+                }
+            }
+        });
+    }
+
+    /** A convolution without regard to what it is the forward or backward pass of. */
+    private record Rows(int batch, int inH, int inW, int outH, int outW, int c, int stride, int padTop, int padLeft,
+            float[] w, Epilogue e) {
+        void run(float[] x, int xo, float[] y, int yo) {
+            int per = rowsPerTask(batch, outH, outW, c);
+            int blocks = (outH + per - 1) / per;
+            float[] none = Scratch.zeros(Math.max(c, inW * c));
+            boolean right = (outW - 1) * stride - padLeft + 2 == inW;
+            boolean inside = e.residual() == null;
+            float[] bias = inside && e.bias() != null ? e.bias() : none;
+            int bo = bias == none ? 0 : e.biasOffset();
+            float low = inside && e.activation() != Activation.NONE ? 0f : Float.NEGATIVE_INFINITY;
+            float high = inside && e.activation() == Activation.RELU6 ? 6f : Float.POSITIVE_INFINITY;
+            boolean pairs = stride == 1 && VectorKernels.MANY_REGISTERS;
+            WorkerPool.shared().run(batch * blocks, task -> {
+                int image = task / blocks;
+                int from = task % blocks * per;
+                int to = Math.min(outH, from + per);
+                Lines in = new Lines(x, xo + image * inH * inW * c, inH, inW * c, none);
+                try (Scratch nowhere = Scratch.take(pairs ? outW * c : 1)) {
+                    for (int oy = from; oy < to; oy += pairs ? 2 : 1) {
+                        int top = oy * stride - padTop;
+                        float[] x0 = in.array(top), x1 = in.array(top + 1), x2 = in.array(top + 2), x3 = in.array(top + 3);
+                        int o0 = in.at(top), o1 = in.at(top + 1), o2 = in.at(top + 2), o3 = in.at(top + 3);
+                        int line = yo + (image * outH + oy) * outW * c;
+                        float[] z = oy + 1 < outH ? y : nowhere.data;
+                        int zo = oy + 1 < outH ? line + outW * c : 0;
+                        for (int j = 0; j < c; j += L) {
+                            int q = Math.min(j, c - L);
+                            if (pairs) {
+                                DepthwiseRows.two(x0, o0 + q, x1, o1 + q, x2, o2 + q, x3, o3 + q, c, padLeft == 1, right,
+                                        outW - (right ? 1 : 0), w, q, c, bias, bo + q, low, high, y, line + q, z, zo + q, c);
+                            } else if (stride == 1) {
+                                DepthwiseRows.one(x0, o0 + q, x1, o1 + q, x2, o2 + q, c, padLeft == 1, right,
+                                        outW - (right ? 1 : 0), w, q, c, bias, bo + q, low, high, y, line + q, c);
+                            } else {
+                                DepthwiseRows.strided(x0, o0 + q, x1, o1 + q, x2, o2 + q, c, padLeft == 1, right,
+                                        outW - (right ? 1 : 0), w, q, c, bias, bo + q, low, high, y, line + q, c);
+                            }
+                        }
+                        if (!inside) {
+                            int rows = pairs && oy + 1 < outH ? 2 : 1;
+                            e.apply((long) (image * outH + oy) * outW, rows * outW, 0, c, y, line, c);
+                        }
+                    }
+                }
+            });
+        }
+    }
+
+    /** Every task has sums of its own, nine vectors for each vector of channels; they are added in the tasks' order. */
+    static void backwardWeights(ConvGeometry g, float[] x, int xo, float[] dy, int dyo, float[] dw, int dwo) {
+        int c = g.outC();
+        int vectors = (c + L - 1) / L;
+        int piece = Math.min(vectors, PIECE / L);
+        int pieces = (vectors + piece - 1) / piece;
+        int rows = g.strideH() == 1 ? g.inH() : g.outH(); // what a kernel takes one row of: x or dy
+        int per = rowsPerTask(g.batch(), rows, g.outW(), piece * L);
+        int blocks = (rows + per - 1) / per;
+        int units = g.batch() * blocks;
+        int parts = Math.clamp(TASKS / pieces, 1, units);
+        int size = 9 * L * vectors;
+        float[] none = Scratch.zeros(Math.max(g.inW(), g.outW()) * c);
+        try (Scratch sums = Scratch.take((long) parts * size)) {
+            float[] s = sums.data;
+            WorkerPool.shared().run(parts * pieces, task -> {
+                int p = task / pieces;
+                int v0 = task % pieces * piece;
+                int v1 = Math.min(vectors, v0 + piece);
+                Arrays.fill(s, p * size + v0 * 9 * L, p * size + v1 * 9 * L, 0f);
+                for (int u = (int) ((long) units * p / parts); u < (int) ((long) units * (p + 1) / parts); u++) {
+                    int from = u % blocks * per;
+                    weights(g, x, xo, dy, dyo, u / blocks, from, Math.min(rows, from + per), v0, v1, none, s, p * size);
+                }
+            });
+            float[] total = new float[L];
+            for (int v = 0; v < vectors; v++) {
+                int first = Math.min(v * L, c - L);
+                for (int t = 0; t < 9; t++) {
+                    DepthwiseRowGradients.total(s, (v * 9 + t) * L, size, parts, total);
+                    for (int i = v * L - first; i < L; i++) { // lanes before that belong to the vector before
+                        dw[dwo + (first + i) * 9 + t] = total[i];
+                    }
+                }
+            }
+        }
+    }
+
+    private static void weights(ConvGeometry g, float[] x, int xo, float[] dy, int dyo, int image, int from, int to,
+            int v0, int v1, float[] none, float[] s, int so) {
+        int c = g.outC();
+        Lines in = new Lines(x, xo + image * g.inH() * g.inW() * c, g.inH(), g.inW() * c, none);
+        Lines out = new Lines(dy, dyo + image * g.outH() * g.outW() * c, g.outH(), g.outW() * c, none);
+        boolean left = g.padLeft() == 1;
+        boolean right = (g.outW() - 1) * g.strideW() - g.padLeft() + 2 == g.inW();
+        int pixels = g.outW() - (right ? 1 : 0);
+        for (int r = from; r < to; r++) {
+            int top = r * g.strideH() - g.padTop();
+            for (int v = v0; v < v1; v++) {
+                int q = Math.min(v * L, c - L);
+                int sum = so + v * 9 * L;
+                if (g.strideH() == 1) {
+                    int oy = r + g.padTop();
+                    DepthwiseRowGradients.weightsOne(x, in.at(r) + q, c, left, right, pixels, out.array(oy - 2),
+                            out.at(oy - 2) + q, out.array(oy - 1), out.at(oy - 1) + q, out.array(oy), out.at(oy) + q, c, s,
+                            sum);
+                } else {
+                    DepthwiseRowGradients.weightsStrided(in.array(top), in.at(top) + q, in.array(top + 1),
+                            in.at(top + 1) + q, in.array(top + 2), in.at(top + 2) + q, c, left, right, pixels, dy,
+                            out.at(r) + q, c, s, sum);
+                }
+            }
+        }
+    }
+
+    /** The rows of an image; those outside are zeros. */
+    private record Lines(float[] x, int xo, int rows, int floats, float[] none) {
+        float[] array(int row) {
+            return row >= 0 && row < rows ? x : none;
+        }
+
+        int at(int row) {
+            return row >= 0 && row < rows ? xo + row * floats : 0;
+        }
+    }
+}
