@@ -54,7 +54,7 @@ public final class CpuBackend extends HostBackend {
         norm = new CpuNorm(new BatchNorm(rows, elements), new LayerNorm(rows), new GroupNorm(rows));
         loss = new CpuLoss(new CrossEntropy(rows));
         attention = new CpuAttention(new TiledAttention(kernels, rows));
-        pool = new CpuPool(new Pooling(elements), new Reduction(rows));
+        pool = new CpuPool(new Pooling(elements, simd), new Reduction(rows));
         index = new CpuIndex(new Gather(elements));
         update = new CpuUpdate(elements);
     }

@@ -32,8 +32,8 @@ final class CpuPool {
         switch (op) {
             case PoolOp.MaxPool2d p -> pooling.maxPool(p.params(), x.array(), x.at(), y.array(), y.at(),
                     out[1].host().ints(), (int) out[1].offset(), n, h, w, c);
-            case PoolOp.MaxPool2dBackward p -> pooling.maxPoolBackward(x.array(), x.at(), in[1].host().ints(),
-                    (int) in[1].offset(), y.array(), y.at(), n, windows, p.inH() * p.inW(), c);
+            case PoolOp.MaxPool2dBackward p -> pooling.maxPoolBackward(p.params(), x.array(), x.at(),
+                    in[1].host().ints(), (int) in[1].offset(), y.array(), y.at(), n, h, w, p.inH(), p.inW(), c);
             case PoolOp.MaxPool2dGather p -> pooling.maxPoolGather(x.array(), x.at(), in[1].host().ints(),
                     (int) in[1].offset(), y.array(), y.at(), n, windows, h * w, c);
             case PoolOp.AvgPool2d p -> resample(Taps.poolRows(p.params(), p.countPadding(), h),

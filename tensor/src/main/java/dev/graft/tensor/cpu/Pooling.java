@@ -11,9 +11,12 @@ final class Pooling {
     private static final int CHANNELS = 64;
 
     private final ElementLoops loops;
+    private final boolean vectors;
 
-    Pooling(ElementLoops loops) {
+    /** @param vectors whether the kernels that exist with the Vector API only may be used */
+    Pooling(ElementLoops loops, boolean vectors) {
         this.loops = loops;
+        this.vectors = vectors;
     }
 
     /** y [N, Ho, Wo, C] and the winners' places h * W + w; channels are compared a vector at a time. */
@@ -26,7 +29,23 @@ final class Pooling {
                 int top = r % ho * p.strideH() - p.padTop();
                 int h0 = Math.max(0, top);
                 int h1 = Math.min(h, top + p.kernelH());
+                int j0 = (p.padLeft() + p.strideW() - 1) / p.strideW();
+                int j1 = w + p.padLeft() < 3 ? 0 : Math.min(wo, (w + p.padLeft() - 3) / p.strideW() + 1);
+                boolean whole = threes(p, c) && h1 - h0 == 3 && j0 < j1;
+                if (whole) {
+                    int left = j0 * p.strideW() - p.padLeft();
+                    for (int k = 0; k < c; k += VectorKernels.L) {
+                        int q = Math.min(k, c - VectorKernels.L);
+                        int at = (r * wo + j0) * c + q;
+                        PoolVectors.max3(x, image + (h0 * w + left) * c + q, h0 * w + left, p.strideW(), w, c, j1 - j0, y,
+                                yo + at, index, io + at);
+                    }
+                }
                 for (int j = 0; j < wo; j++) {
+                    if (whole && j == j0) {
+                        j = j1 - 1;
+                        continue;
+                    }
                     int left = j * p.strideW() - p.padLeft();
                     int at = (r * wo + j) * c;
                     window(x, image, h0, h1, Math.max(0, left), Math.min(w, left + p.kernelW()), w, c, y, yo + at, index,
@@ -34,6 +53,10 @@ final class Pooling {
                 }
             }
         });
+    }
+
+    private boolean threes(PoolParams p, int c) {
+        return vectors && c >= VectorKernels.L && p.kernelH() == 3 && p.kernelW() == 3;
     }
 
     private void window(float[] x, int image, int h0, int h1, int w0, int w1, int w, int c, float[] y, int yo,
@@ -50,8 +73,38 @@ final class Pooling {
         }
     }
 
+    /** The gradient of {@link #maxPool}, whose windows' winners lie where {@code p} says if it is not null. */
+    void maxPoolBackward(PoolParams p, float[] dy, int dyo, int[] index, int io, float[] dx, int dxo, int n, int ho, int wo,
+            int h, int w, int c) {
+        boolean squares = p != null && threes(p, c) && p.strideH() == 2 && p.strideW() == 2 && p.padTop() == 1
+                && p.padLeft() == 1 && ho == (h + 1) / 2 && wo == (w + 1) / 2;
+        if (!squares) {
+            maxPoolBackward(dy, dyo, index, io, dx, dxo, n, ho * wo, h * w, c);
+            return;
+        }
+        float[] none = Scratch.zeros(wo * c);
+        WorkerPool.shared().ranges(n * ho, Math.max(1, BLOCK / 4 / Math.max(1, wo * c)), (from, to) -> {
+            try (Scratch nowhere = Scratch.take((long) w * c)) {
+                for (int r = from; r < to; r++) {
+                    int q = r % ho;
+                    int place = 2 * q * w;
+                    int a = r * wo * c;
+                    int b = q + 1 < ho ? a + wo * c : a;
+                    int at = dxo + (r / ho * h * w + place) * c;
+                    boolean pair = 2 * q + 1 < h;
+                    for (int k = 0; k < c; k += VectorKernels.L) {
+                        int j = Math.min(k, c - VectorKernels.L);
+                        PoolVectors.squares(dy, dyo + a + j, b == a ? none : dy, b == a ? j : dyo + b + j, index, io + a + j,
+                                io + b + j, place, w, c, wo - 1, w % 2 == 0, dx, at + j, pair ? dx : nowhere.data,
+                                pair ? at + w * c + j : j);
+                    }
+                }
+            }
+        });
+    }
+
     /** dx = 0, then dx at the winners' places += dy. Images of {@code pixels} pixels, {@code windows} winners each. */
-    void maxPoolBackward(float[] dy, int dyo, int[] index, int io, float[] dx, int dxo, int n, int windows, int pixels,
+    private void maxPoolBackward(float[] dy, int dyo, int[] index, int io, float[] dx, int dxo, int n, int windows, int pixels,
             int c) {
         int pieces = (c - 1) / CHANNELS + 1;
         WorkerPool.shared().run(n * pieces, t -> {
