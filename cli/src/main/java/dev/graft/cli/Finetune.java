@@ -8,6 +8,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Visibility;
@@ -81,6 +82,16 @@ final class Finetune implements Callable<Integer> {
             description = "Vary training images at random. Default: all strategies but features do.")
     private Boolean augment;
 
+    @Option(names = "--feature-cache", paramLabel = "F", description = "What frozen layers make of each image is computed once and"
+            + " kept as float16, float32 or int8; auto: as float16 where that is no larger than the images; off: not kept.",
+            defaultValue = "auto", showDefaultValue = Visibility.ALWAYS)
+    private String featureCache;
+
+    @Option(names = "--augmented-copies", paramLabel = "N", description = "Vary each training image in N ways, one after the"
+            + " other, instead of anew in every epoch: then frozen layers' features can be kept. Default: 0, no such limit.",
+            defaultValue = "0")
+    private int augmentedCopies;
+
     @Option(names = "--label-smoothing", paramLabel = "X", description = "Of the loss, 0 to 1.", defaultValue = "0")
     private double labelSmoothing;
 
@@ -128,8 +139,8 @@ final class Finetune implements Callable<Integer> {
             Device device = devices.choose(to);
             OutputFolder.checkFree(out);
             run = FineTuneRun.begin(new FineTuneRun.Request(network.choose(), network.weights, data, valFraction, threads,
-                    !noCache, device), new Recipe(s, freeze, epochs, batch, lr, seed, augment, labelSmoothing, patience,
-                    precision.chosen), out, to);
+                    !noCache, device), new Recipe(s, freeze, epochs, batch, lr, seed, augment,
+                    featureCache.toLowerCase(Locale.ROOT), augmentedCopies, labelSmoothing, patience, precision.chosen), out, to);
         }
         try (run) {
             new Watch(profile, nanGuard, to).over(run::execute);

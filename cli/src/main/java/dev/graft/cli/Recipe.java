@@ -3,6 +3,7 @@ package dev.graft.cli;
 import dev.graft.nn.Precision;
 import dev.graft.nn.optim.AdamW;
 import dev.graft.nn.optim.Schedule;
+import dev.graft.nn.transfer.FeatureFormat;
 import dev.graft.nn.transfer.FineTunePlan;
 import dev.graft.nn.transfer.StagedNetwork;
 import dev.graft.nn.transfer.Strategy;
@@ -12,12 +13,15 @@ import java.util.List;
  * What the command line says about training; null or empty where it says nothing and the strategy's default holds.
  *
  * @param augment        whether training images are varied at random
+ * @param featureCache   what {@code --feature-cache} says
+ * @param copies         augmented copies of each image; 0 for new ones in every epoch
  * @param labelSmoothing 0 for none
  * @param patience       0 to run all epochs
  */
 record Recipe(Strategy strategy, List<String> freeze, Integer epochs, Integer batch, Double lr, long seed, Boolean augment,
-              double labelSmoothing, int patience, Precision precision) {
+              String featureCache, int copies, double labelSmoothing, int patience, Precision precision) {
     private static final int BATCH = 32;
+    private static final String NO_CACHE = "off";
 
     FineTunePlan plan(StagedNetwork net) {
         FineTunePlan p = FineTunePlan.of(strategy, net, epochs == null ? epochs(strategy) : epochs)
@@ -30,6 +34,11 @@ record Recipe(Strategy strategy, List<String> freeze, Integer epochs, Integer ba
         if (augment != null) {
             p = p.withAugmentation(augment);
         }
+        if (copies > 0) {
+            p = p.withAugmentation(true).withAugmentedCopies(copies);
+        }
+        p = featureCache.equals(NO_CACHE) ? p.withCachedFeatures(false)
+                : p.withFeatureFormat(FeatureFormat.parse(featureCache));
         return patience > 0 ? p.stopEarly(patience) : p;
     }
 

@@ -1,14 +1,10 @@
 package dev.graft.nn.transfer;
 
 import dev.graft.nn.Inference;
-import dev.graft.nn.Precision;
 import dev.graft.nn.data.Batch;
 import dev.graft.nn.data.DataLoader;
-import dev.graft.nn.data.Dataset;
-import dev.graft.nn.data.LoaderOptions;
-import dev.graft.nn.data.image.Transforms;
+import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
@@ -36,8 +32,10 @@ import java.util.function.IntConsumer;
 public record FeatureCache(Path folder, long limit) {
     private static final System.Logger LOG = System.getLogger(FeatureCache.class.getName());
     private static final long DEFAULT_LIMIT = 4L << 30;
-    /** Images at once, whatever the plan's batch: kernels are chosen by size, so the last bits of features depend on it. */
-    private static final int BATCH = 32;
+    /** Bytes that are left free on a disk. */
+    private static final long SPARE = 64L << 20;
+    /** Keeps nothing on disk. */
+    static final FeatureCache MEMORY = new FeatureCache(Path.of(""), -1);
 
     /** Property {@code graft.cache} names the folder; {@code ~/.cache/graft} otherwise. */
     public static FeatureCache standard() {
@@ -46,35 +44,74 @@ public record FeatureCache(Path folder, long limit) {
         return new FeatureCache(base.resolve("features"), DEFAULT_LIMIT);
     }
 
-    /** The features of {@code data} behind the first {@code prefix} stages; {@code progress} hears of every image. */
-    Features of(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision,
-                IntConsumer progress) {
-        String key = FeatureKey.of(net, prefix, data, transforms, precision);
-        Path file = folder.resolve(key + ".features");
+    /** Features that lie in the folder; null when they do not. */
+    Features find(FeatureRequest request, FeatureFormat format) {
+        String key = request.key(format);
+        Path file = file(key);
         if (Files.isRegularFile(file)) {
             try {
-                Features f = Features.read(file, key, data.size());
-                if (Arrays.equals(f.labels(), data.labels())) {
+                Features f = FeatureFile.open(file, key, request.data().size());
+                if (Arrays.equals(f.labels(), request.data().labels())) {
                     touch(file);
-                    progress.accept(data.size());
                     return f;
                 }
+                f.close();
             } catch (IOException e) {
                 LOG.log(Level.WARNING, "feature cache: {0} is damaged ({1}) and is computed anew", file, e.getMessage());
             }
         }
-        Features f = compute(net, prefix, data, transforms, precision, progress);
-        long bytes = Features.bytes(f.shape(), data.size());
-        if (bytes <= limit) {
-            try {
-                Files.createDirectories(folder);
-                makeRoom(bytes);
-                f.write(file, key);
-            } catch (IOException e) {
-                LOG.log(Level.WARNING, "feature cache: {0} cannot be written ({1}); the next run computes again", file, e);
-            }
+        return null;
+    }
+
+    /**
+     * The features that are asked for, out of the folder or computed; {@code progress} hears of every image. When they do
+     * not fit {@code format}, because a value is too large, they are kept as float32. Close them.
+     */
+    Features of(FeatureRequest request, FeatureFormat format, IntConsumer progress) {
+        Features found = find(request, format);
+        if (found != null) {
+            progress.accept(request.data().size());
+            return found;
         }
-        return f;
+        try {
+            return make(request, format.stored(), progress);
+        } catch (FeatureWriter.DoesNotFit e) {
+            LOG.log(Level.WARNING, "feature cache: {0} does not fit {1}, so the features are kept as float32", e.getMessage(),
+                    format.stored().label());
+            return of(request, FeatureFormat.FLOAT32, progress);
+        }
+    }
+
+    private Path file(String key) {
+        return folder.resolve(key + ".features");
+    }
+
+    private Features make(FeatureRequest request, FeatureFormat format, IntConsumer progress) {
+        try {
+            return new Computation(request, format, this).run(progress);
+        } catch (IOException e) {
+            LOG.log(Level.WARNING, "feature cache: nothing can be written to {0} ({1}); the next run computes again", folder, e);
+        }
+        try {
+            return new Computation(request, format, MEMORY).run(progress);
+        } catch (IOException e) {
+            throw new GraftException("feature cache: " + request.data().size() + " images' features cannot be kept in memory"
+                    + " (" + e.getMessage() + "): switch the cache off, or give it a folder that can be written", e);
+        }
+    }
+
+    /** Room for a file of {@code bytes}; null when the cache keeps none of that size. */
+    private Path place(String key, long bytes) throws IOException {
+        if (bytes > limit) {
+            return null;
+        }
+        Files.createDirectories(folder);
+        makeRoom(bytes);
+        long free = Files.getFileStore(folder).getUsableSpace();
+        if (free < bytes + SPARE) {
+            throw new IOException("the disk has " + (free >> 20) + " MiB left, " + (bytes >> 20) + " MiB are needed");
+        }
+        return file(key);
     }
 
     /** Marks a file as used now. */
@@ -111,26 +148,59 @@ public record FeatureCache(Path folder, long limit) {
         }
     }
 
-    private static Features compute(StagedNetwork net, int prefix, Dataset data, Transforms transforms,
-                                    Precision precision, IntConsumer progress) {
-        float[][] rows = new float[data.size()][];
-        Shape[] shape = {null};
-        try (Inference inference = new Inference(net, x -> net.callStages(x, 0, prefix), precision);
-                DataLoader loader = new DataLoader(data, transforms, LoaderOptions.eval(BATCH).withCacheBytes(0));
-                DataLoader.Epoch epoch = loader.epoch(0)) {
-            for (Batch b : epoch) {
-                try (b; Scope step = Scope.open("features")) {
-                    Tensor y = inference.apply(b.images());
-                    shape[0] = y.shape().range(1, y.rank());
-                    int n = Math.toIntExact(shape[0].size());
-                    float[] all = y.toFloats();
-                    for (int i = 0; i < b.size(); i++) {
-                        rows[b.indices()[i]] = Arrays.copyOfRange(all, i * n, (i + 1) * n);
+    /** Sends all images through the stages, batch by batch, and writes what comes out. */
+    private static final class Computation {
+        private final FeatureRequest request;
+        private final FeatureFormat format;
+        private final FeatureCache cache;
+        private FeatureWriter writer;
+        private final List<Double> seconds = new ArrayList<>();
+
+        Computation(FeatureRequest request, FeatureFormat format, FeatureCache cache) {
+            this.request = request;
+            this.format = format;
+            this.cache = cache;
+        }
+
+        Features run(IntConsumer progress) throws IOException {
+            StagedNetwork net = request.net();
+            Features done = null;
+            try (Inference inference = new Inference(net, x -> net.callStages(x, 0, request.prefix()), request.precision());
+                    DataLoader loader = new DataLoader(request.data(), request.transforms(), request.loading());
+                    DataLoader.Epoch epoch = loader.epoch(request.copy())) {
+                long start = System.nanoTime();
+                while (epoch.hasNext()) {
+                    try (Batch b = epoch.next(); Scope step = Scope.open("features")) {
+                        write(b, inference.apply(b.images()));
+                        long end = System.nanoTime();
+                        seconds.add((end - start) / 1e9 / b.size());
+                        start = end;
+                        progress.accept(b.size());
                     }
-                    progress.accept(b.size());
+                }
+                done = writer.finish(seconds.stream().sorted().skip(seconds.size() / 2).findFirst().orElse(0.0));
+                return done;
+            } finally {
+                if (writer != null) {
+                    writer.close();
+                    if (done == null) {
+                        writer.abandon();
+                    }
                 }
             }
         }
-        return new Features(shape[0] == null ? Shape.of(0) : shape[0], rows, data.labels());
+
+        private void write(Batch b, Tensor y) throws IOException {
+            if (writer == null) {
+                FeatureFile layout = new FeatureFile(format, y.shape().range(1, y.rank()), request.data().size(), 0,
+                        request.key(format));
+                writer = new FeatureWriter(layout, request.data().labels(), cache.place(layout.key(), layout.size()));
+            }
+            float[] all = y.toFloats();
+            int n = all.length / b.size();
+            for (int i = 0; i < b.size(); i++) {
+                writer.put(b.indices()[i], all, i * n);
+            }
+        }
     }
 }

@@ -2,7 +2,6 @@ package dev.graft.nn.transfer;
 
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Precision;
-import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.image.Transforms;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
@@ -31,20 +30,26 @@ final class FeatureKey {
         }
     }
 
-    static String of(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision) {
+    static String of(FeatureRequest request, FeatureFormat format) {
+        StagedNetwork net = request.net();
+        Precision precision = request.precision();
+        Transforms transforms = request.transforms();
         FeatureKey k = new FeatureKey();
-        k.text("features 2");
+        k.text("features 3 " + format.stored().label());
         k.text(net.getClass().getName());
         if (net.device().kind() != Device.Kind.CPU || precision != Precision.FLOAT32) {    // other last bits
             k.text(net.device().kind() + " " + precision.label());
         }
-        for (Stage s : net.stages().subList(0, prefix)) {
+        for (Stage s : net.stages().subList(0, request.prefix())) {
             k.text(s.name());
             k.stage(net, s.parameters());
         }
         k.text(transforms.fingerprint());
-        for (int i = 0; i < data.size(); i++) {
-            k.text(data.key(i));
+        if (transforms.random()) {
+            k.text("seed " + request.seed() + " copy " + request.copy());
+        }
+        for (int i = 0; i < request.data().size(); i++) {
+            k.text(request.data().key(i));
         }
         return HexFormat.of().formatHex(k.digest.digest());
     }

@@ -1,118 +1,119 @@
 package dev.graft.nn.transfer;
 
-import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Shape;
-import java.io.BufferedInputStream;
-import java.io.BufferedOutputStream;
-import java.io.DataInputStream;
-import java.io.DataOutputStream;
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.zip.CRC32;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.stream.IntStream;
 
 /**
- * What the frozen stages make of each image: one row of floats per sample, in the data set's order.
- *
- * @param shape   of one sample's features, without the batch axis
- * @param rows    one per sample; null where the image could not be read
- * @param labels  one per sample
+ * What the frozen stages make of each image: one row per sample, in the data set's order, in a mapped file or in memory
+ * outside of the heap. Rows are read in any order and by any thread, and become float32 as they are read.
  */
-record Features(Shape shape, float[][] rows, int[] labels) {
-    private static final int MAGIC = 0x47524654;
-    private static final int MAX_AXES = 8;
+final class Features implements AutoCloseable {
+    private static final int PIECE = 1 << 14;
 
+    private final FeatureFile layout;
+    private final MemorySegment all;
+    private final Arena arena;
+    private final float[] low;
+    private final float[] step;
+
+    Features(FeatureFile layout, MemorySegment all, Arena arena) {
+        this.layout = layout;
+        this.all = all;
+        this.arena = arena;
+        boolean scaled = layout.format() == FeatureFormat.INT8;
+        low = new float[scaled ? layout.channels() : 0];
+        step = new float[low.length];
+        MemorySegment.copy(all, FeatureFile.FLOAT, layout.scalesAt(), low, 0, low.length);
+        MemorySegment.copy(all, FeatureFile.FLOAT, layout.scalesAt() + 4L * low.length, step, 0, step.length);
+    }
+
+    /** Of one sample's features, without the batch axis. */
+    Shape shape() {
+        return layout.shape();
+    }
+
+    FeatureFormat format() {
+        return layout.format();
+    }
+
+    int samples() {
+        return layout.samples();
+    }
+
+    /** Values per sample. */
     int length() {
-        return Math.toIntExact(shape.size());
+        return layout.length();
     }
 
-    /** Bytes that a file of {@code samples} such rows takes. */
-    static long bytes(Shape shape, int samples) {
-        return 4L * shape.size() * samples;
+    /** What computing one image took when these were made, loading included. */
+    double secondsPerImage() {
+        return layout.seconds();
     }
 
-    /** Writes a file beside {@code file} and puts it in place when it is complete. */
-    void write(Path file, String key) throws IOException {
-        Path temporary = Files.createTempFile(file.toAbsolutePath().getParent(), "features", ".tmp");
-        try {
-            try (DataOutputStream out =
-                    new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(temporary), 1 << 16))) {
-                out.writeInt(MAGIC);
-                out.writeUTF(key);
-                out.writeInt(shape.rank());
-                for (int d : shape.dims()) {
-                    out.writeInt(d);
+    /** Bytes of all rows. */
+    long bytes() {
+        return layout.rowBytes() * layout.samples();
+    }
+
+    int[] labels() {
+        return all.asSlice(layout.labelsAt(), 4L * samples()).toArray(FeatureFile.INT);
+    }
+
+    /** Whether the image of {@code sample} could be read. */
+    boolean has(int sample) {
+        return all.get(ValueLayout.JAVA_BYTE, layout.presentAt() + sample) != 0;
+    }
+
+    /** The samples whose image could be read. */
+    int[] present() {
+        return IntStream.range(0, samples()).filter(this::has).toArray();
+    }
+
+    /** Writes the row of {@code sample} to {@code out} from {@code at} on. */
+    void read(int sample, float[] out, int at) {
+        long from = layout.rowsAt() + sample * layout.rowBytes();
+        int n = length();
+        switch (layout.format()) {
+            case FLOAT32 -> MemorySegment.copy(all, FeatureFile.FLOAT, from, out, at, n);
+            case FLOAT16 -> {
+                short[] piece = new short[Math.min(n, PIECE)];
+                for (int i = 0; i < n; i += piece.length) {
+                    int k = Math.min(piece.length, n - i);
+                    MemorySegment.copy(all, FeatureFile.SHORT, from + 2L * i, piece, 0, k);
+                    widen(piece, out, at + i, k);
                 }
-                out.writeInt(rows.length);
-                CRC32 crc = new CRC32();
-                byte[] bytes = new byte[4 * length()];
-                for (int i = 0; i < rows.length; i++) {
-                    out.writeInt(labels[i]);
-                    out.writeBoolean(rows[i] != null);
-                    if (rows[i] != null) {
-                        ByteBuffer.wrap(bytes).asFloatBuffer().put(rows[i]);
-                        out.write(bytes);
-                        crc.update(bytes);
+            }
+            case INT8 -> {
+                byte[] row = new byte[n];
+                MemorySegment.copy(all, ValueLayout.JAVA_BYTE, from, row, 0, n);
+                for (int i = 0; i < n; i += low.length) {
+                    for (int c = 0; c < low.length; c++) {
+                        out[at + i + c] = Math.fma(row[i + c] & 0xFF, step[c], low[c]);
                     }
                 }
-                out.writeLong(crc.getValue());
             }
-            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(temporary);
+            case AUTO -> throw new IllegalStateException("no file is stored as auto");
         }
     }
 
-    /** Reads what {@link #write} wrote for {@code key} and {@code samples}; throws when the file is anything else. */
-    static Features read(Path file, String key, int samples) throws IOException {
-        try (DataInputStream in = new DataInputStream(new BufferedInputStream(Files.newInputStream(file), 1 << 16))) {
-            if (in.readInt() != MAGIC || !in.readUTF().equals(key)) {
-                throw new IOException("not the features that were asked for");
-            }
-            int rank = in.readInt();
-            if (rank < 0 || rank > MAX_AXES) {
-                throw new IOException("rank " + rank);
-            }
-            int[] dims = new int[rank];
-            for (int i = 0; i < rank; i++) {
-                dims[i] = in.readInt();
-            }
-            Shape shape = shape(dims);
-            // before any array is made: no row can be longer than the file
-            if (in.readInt() != samples || shape.size() > Files.size(file) / 4) {
-                throw new IOException("another number of samples, or rows longer than the file");
-            }
-            return rows(in, shape, samples);
+    private static void widen(short[] in, float[] out, int at, int n) {
+        for (int i = 0; i < n; i++) {
+            out[at + i] = Float.float16ToFloat(in[i]);
         }
     }
 
-    private static Shape shape(int[] dims) throws IOException {
-        try {
-            return Shape.of(dims);
-        } catch (GraftException e) {
-            throw new IOException(e.getMessage(), e);
-        }
+    /** A copy of one row. */
+    float[] row(int sample) {
+        float[] row = new float[length()];
+        read(sample, row, 0);
+        return row;
     }
 
-    private static Features rows(DataInputStream in, Shape shape, int samples) throws IOException {
-        float[][] rows = new float[samples][];
-        int[] labels = new int[samples];
-        byte[] bytes = new byte[Math.toIntExact(4 * shape.size())];
-        CRC32 crc = new CRC32();
-        for (int i = 0; i < samples; i++) {
-            labels[i] = in.readInt();
-            if (in.readBoolean()) {
-                in.readFully(bytes);
-                crc.update(bytes);
-                rows[i] = new float[bytes.length / 4];
-                ByteBuffer.wrap(bytes).asFloatBuffer().get(rows[i]);
-            }
-        }
-        if (in.readLong() != crc.getValue()) {
-            throw new IOException("the checksum is wrong");
-        }
-        return new Features(shape, rows, labels);
+    @Override
+    public void close() {
+        arena.close();
     }
 }

@@ -47,23 +47,29 @@ import java.util.function.Consumer;
  * @param restoreBest     whether the weights of the best epoch are put back at the end
  * @param augmentation    whether training images are varied at random; without it frozen stages are computed once
  * @param cacheFeatures   whether the output of stages that stay frozen is kept, in memory and on disk
+ * @param featureFormat   how it is kept, and with {@link FeatureFormat#AUTO} whether it is worth it
+ * @param augmentedCopies with augmentation: how many varied copies of each training image are made, and features of them kept;
+ *                        epoch e sees copy e modulo this number. 0 for new ones in every epoch, which no cache can hold
  * @param precision       what forward and backward passes compute in
  */
 public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector frozen, List<Unfreeze> unfreezing,
                            ParamSelector fixedStatistics, List<ParamGroup> groups, UpdateRule rule, Schedule schedule,
                            int epochs, int batch, long seed, double labelSmoothing, double clipNorm, int patience,
-                           boolean restoreBest, boolean augmentation, boolean cacheFeatures, Precision precision) {
+                           boolean restoreBest, boolean augmentation, boolean cacheFeatures, FeatureFormat featureFormat,
+                           int augmentedCopies, Precision precision) {
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
 
     public FineTunePlan {
         unfreezing = List.copyOf(unfreezing);
         groups = List.copyOf(groups);
+        featureFormat = featureFormat == null ? FeatureFormat.FLOAT32 : featureFormat;      // as all were kept then
         precision = precision == null ? Precision.FLOAT32 : precision;      // saved before there was a choice
         check(epochs >= 1, "epochs", epochs, "1 or more");
         check(batch >= 1, "batch", batch, "1 or more");
         check(labelSmoothing >= 0 && labelSmoothing < 1, "label smoothing", labelSmoothing, "from 0 to below 1");
         check(clipNorm >= 0, "clip norm", clipNorm, "0 or more");
+        check(augmentedCopies >= 0, "augmented copies", augmentedCopies, "0 or more");
         check(patience >= 0, "patience", patience, "0 or more");
         for (Unfreeze u : unfreezing) {
             check(u.epoch() < epochs, "unfreezing epoch", u.epoch(), "below the " + epochs + " epochs of the run");
@@ -80,7 +86,7 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
     public static FineTunePlan of(Strategy strategy, StagedNetwork net, int epochs) {
         FineTunePlan base = new FineTunePlan(strategy.label(), false, ParamSelector.NONE, List.of(), ParamSelector.NONE,
                 List.of(), new AdamW(1e-3), Schedule.cosine(), epochs, 32, 0, 0, 0, 0, true, true, true,
-                Precision.FLOAT32);
+                FeatureFormat.AUTO, 0, Precision.FLOAT32);
         return strategy.plan(net, base);
     }
 
@@ -164,6 +170,20 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         return with(d -> d.cacheFeatures = on);
     }
 
+    public FineTunePlan withFeatureFormat(FeatureFormat format) {
+        return with(d -> d.featureFormat = format);
+    }
+
+    /** Each image in {@code n} varied copies in turn instead of new ones in every epoch, so that features can be kept. */
+    public FineTunePlan withAugmentedCopies(int n) {
+        return with(d -> d.augmentedCopies = n);
+    }
+
+    /** Whether frozen stages see the same images in several epochs, and their output is to be kept. */
+    boolean cachesFeatures() {
+        return cacheFeatures && (!augmentation || augmentedCopies > 0);
+    }
+
     public FineTunePlan withPrecision(Precision p) {
         return with(d -> d.precision = p);
     }
@@ -193,6 +213,8 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         private boolean restoreBest;
         private boolean augmentation;
         private boolean cacheFeatures;
+        private FeatureFormat featureFormat;
+        private int augmentedCopies;
         private Precision precision;
 
         Draft(FineTunePlan p) {
@@ -213,13 +235,15 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
             restoreBest = p.restoreBest;
             augmentation = p.augmentation;
             cacheFeatures = p.cacheFeatures;
+            featureFormat = p.featureFormat;
+            augmentedCopies = p.augmentedCopies;
             precision = p.precision;
         }
 
         FineTunePlan plan() {
             return new FineTunePlan(strategy, randomWeights, frozen, unfreezing, fixedStatistics, groups, rule, schedule,
                     epochs, batch, seed, labelSmoothing, clipNorm, patience, restoreBest, augmentation, cacheFeatures,
-                    precision);
+                    featureFormat, augmentedCopies, precision);
         }
     }
 

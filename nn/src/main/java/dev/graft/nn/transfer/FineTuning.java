@@ -5,7 +5,6 @@ import dev.graft.nn.data.DataLoader;
 import dev.graft.nn.data.DataSplit;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.LoaderOptions;
-import dev.graft.nn.data.image.BrokenImageException;
 import dev.graft.nn.data.image.Transforms;
 import dev.graft.nn.loss.CrossEntropy;
 import dev.graft.nn.metric.ConfusionMatrix;
@@ -21,22 +20,15 @@ import dev.graft.nn.train.TrainResult;
 import dev.graft.nn.train.Trainer;
 import dev.graft.nn.train.TrainingBatch;
 import dev.graft.nn.train.TrainingCheckpoint;
-import dev.graft.tensor.Context;
-import dev.graft.tensor.DType;
-import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
-import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
-import java.util.stream.IntStream;
 
 /**
  * Carries a plan out on images: puts the new head in place, freezes and unfreezes by epoch, computes the features of
@@ -50,10 +42,6 @@ import java.util.stream.IntStream;
  * and data gives the same bits.
  */
 public final class FineTuning {
-    private static final System.Logger LOG = System.getLogger(FineTuning.class.getName());
-    /** Bytes of features that are kept on the network's device. */
-    private static final long ON_DEVICE = 4L << 30;
-
     private final StagedNetwork net;
     private final FineTunePlan plan;
     private final DataSplit data;
@@ -91,7 +79,7 @@ public final class FineTuning {
 
     /** Where features are kept on disk; {@link FeatureCache#standard} by default, null for memory only. */
     public FineTuning cache(FeatureCache c) {
-        cache = c;
+        cache = c == null ? FeatureCache.MEMORY : c;
         return this;
     }
 
@@ -175,12 +163,20 @@ public final class FineTuning {
         if (resumed != null) {
             resumed.loadInto(net);      // before the features of frozen stages are computed with these weights
         }
-        int prefix = plan.cacheFeatures() && !plan.augmentation() ? affordablePrefix() : 0;
+        FeatureChoice choice = FeatureChoice.of(net, plan, data, train, eval, cache);
+        if (choice.reason() != null) {
+            note("features of the frozen layers are not cached: " + choice.reason());
+        }
+        int prefix = choice.prefix();
         plan.applyTo(net, 0);
-        try (Source trainData = source(data.train(), train, prefix, true);
-                Source validation = source(data.validation(), eval, prefix, false);
+        try (FeatureData trainData = prefix == 0 ? images(data.train(), train, true) : features(choice.training(), true);
+                FeatureData validation = prefix == 0 ? images(data.validation(), eval, false)
+                        : features(List.of(choice.validation()), false);
                 Optimizer optimizer = new Optimizer(net, plan.rule(), plan.groups())) {
             double featureSeconds = (System.nanoTime() - start) / 1e9;
+            if (prefix > 0) {
+                note(trainData.saving(net, prefix, validation));
+            }
             CrossEntropy loss = new CrossEntropy().labelSmoothing(plan.labelSmoothing());
             Trainer trainer = new Trainer(net, optimizer, loss, options())
                     .forward(x -> net.callStages(x, prefix, net.stages().size()))
@@ -217,85 +213,25 @@ public final class FineTuning {
         listeners.forEach(l -> l.accept(e));
     }
 
-    /** The stages that stay frozen, if their output for all images fits into a part of the heap. */
-    private int affordablePrefix() {
-        int prefix = plan.lastingPrefix(net);
-        if (prefix == 0) {
-            return 0;
-        }
-        long perImage = featuresPerImage(prefix);
-        long images = (long) data.train().size() + data.validation().size();
-        long largest = Math.max(data.train().size(), data.validation().size());
-        if (4 * perImage * images > Runtime.getRuntime().maxMemory() / 4 || perImage * largest > Integer.MAX_VALUE / 2) {
-            LOG.log(Level.INFO, "features of {0} images with {1} values each are too large to keep: they are computed in"
-                    + " every epoch", images, perImage);
-            return 0;
-        }
-        return prefix;
+    private FeatureData images(Dataset set, Transforms transforms, boolean training) {
+        LoaderOptions o = training ? LoaderOptions.train(plan.batch(), plan.seed()) : LoaderOptions.eval(plan.batch());
+        return FeatureData.images(new DataLoader(set, transforms, o));
     }
 
-    /** Sends the first image that can be read through the first stages. */
-    private long featuresPerImage(int prefix) {
-        Dataset set = data.train();
-        for (int i = 0; i < set.size(); i++) {
-            try (Scope s = Scope.open("probe")) {
-                Tensor one = eval.toTensor(set.image(i));
-                return Context.inference().call(() -> net.callStages(one.to(net.device()), 0, prefix)).size();
-            } catch (BrokenImageException e) {
-                LOG.log(Level.DEBUG, "{0} cannot be read", set.name(i));
-            }
-        }
-        throw new GraftException("fine-tuning: none of the " + set.size() + " training images could be read");
-    }
-
-    /** Batches, and what must be closed behind them. */
-    private record Source(Batches batches, int[] samples, AutoCloseable behind) implements AutoCloseable {
-        @Override
-        public void close() {
-            try {
-                behind.close();
-            } catch (Exception e) {
-                throw new GraftException("fine-tuning: a data source could not be closed: " + e.getMessage(), e);
-            }
-        }
-    }
-
-    private Source source(Dataset set, Transforms transforms, int prefix, boolean training) {
-        if (prefix == 0) {
-            LoaderOptions o = training ? LoaderOptions.train(plan.batch(), plan.seed()) : LoaderOptions.eval(plan.batch());
-            DataLoader loader = new DataLoader(set, transforms, o);
-            return new Source(Batches.of(loader), null, loader);
-        }
-        FeatureCache c = cache == null ? new FeatureCache(Path.of(""), -1) : cache;
+    private FeatureData features(List<FeatureRequest> copies, boolean training) {
+        int images = copies.getFirst().data().size();
         long start = System.nanoTime();
-        Features f = c.of(net, prefix, set, transforms, plan.precision(), n -> { });
-        note(String.format(Locale.ROOT, "features of %d %s images: %.1f s", set.size(),
-                training ? "training" : "validation", (System.nanoTime() - start) / 1e9));
-        int[] present = IntStream.range(0, set.size()).filter(i -> f.rows()[i] != null).toArray();
-        if (present.length == 0) {
-            throw new GraftException("fine-tuning: none of the " + set.size() + " images could be read");
-        }
-        float[] all = new float[present.length * f.length()];
-        int[] labels = new int[present.length];
-        for (int i = 0; i < present.length; i++) {
-            System.arraycopy(f.rows()[present[i]], 0, all, i * f.length(), f.length());
-            labels[i] = f.labels()[present[i]];
-        }
-        // on the device if they do not take too much of it: then batches are gathered there
-        Device device = 4L * all.length <= ON_DEVICE ? net.device() : Device.CPU;
-        Tensor x = onDevice(device, () -> Tensor.from(DType.F32, all, Shape.of(present.length).concat(f.shape())));
-        Tensor y = onDevice(device, () -> Tensor.of(labels, labels.length));
-        Batches b = training ? Batches.shuffled(x, y, plan.batch(), plan.seed()) : Batches.of(x, y, plan.batch());
-        return new Source(b, present, () -> {
-            x.close();
-            y.close();
-        });
-    }
-
-    private static Tensor onDevice(Device device, Supplier<Tensor> values) {
-        try (Scope s = Scope.open("features")) {
-            Tensor t = values.get();
-            return t.device().equals(device) ? t.retain() : t.to(device).retain();
+        List<Features> all = new ArrayList<>();
+        try {
+            for (FeatureRequest r : copies) {
+                all.add(cache.of(r, plan.featureFormat(), n -> { }));
+            }
+            note(String.format(Locale.ROOT, "features of %d %s images%s: %.1f s", images, training ? "training" : "validation",
+                    copies.size() > 1 ? " in " + copies.size() + " varied copies" : "", (System.nanoTime() - start) / 1e9));
+            return FeatureData.features(all, net.device(), plan.batch(), training, plan.seed());
+        } catch (RuntimeException | Error e) {
+            all.forEach(Features::close);
+            throw e;
         }
     }
 
@@ -303,7 +239,7 @@ public final class FineTuning {
         notes.forEach(n -> n.accept(text));
     }
 
-    private FineTuneResult evaluate(TrainResult result, Source validation, int prefix, double featureSeconds, long start) {
+    private FineTuneResult evaluate(TrainResult result, FeatureData validation, int prefix, double featureSeconds, long start) {
         ConfusionMatrix confusion = new ConfusionMatrix(data.classes().size());
         List<FineTuneResult.Prediction> predictions = new ArrayList<>();
         try (Inference inference = new Inference(net, x -> net.callStages(x, prefix, net.stages().size()), plan.precision());

@@ -37,8 +37,10 @@ final class PlanTable {
             s.append("epoch ").append(u.epoch() + 1).append(": unfreezes ").append(u.selector()).append('\n');
         }
         int prefix = plan.lastingPrefix(net);
-        if (plan.cacheFeatures() && !plan.augmentation() && prefix > 0) {
-            s.append("computed once per image: the first ").append(prefix).append(" of ").append(net.stages().size())
+        if (plan.cachesFeatures() && prefix > 0) {
+            int copies = plan.augmentation() ? plan.augmentedCopies() : 1;
+            s.append(copies > 1 ? "computed for " + copies + " varied copies of each image: the first "
+                    : "computed once per image: the first ").append(prefix).append(" of ").append(net.stages().size())
                     .append(" stages\n");
         }
         return s.toString();

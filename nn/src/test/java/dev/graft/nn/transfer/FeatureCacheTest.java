@@ -2,6 +2,7 @@ package dev.graft.nn.transfer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.nn.Precision;
 import dev.graft.nn.data.Dataset;
@@ -10,19 +11,30 @@ import dev.graft.nn.data.image.ImageDecoder;
 import dev.graft.nn.data.image.Normalize;
 import dev.graft.nn.data.image.RgbImage;
 import dev.graft.nn.data.image.Transforms;
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.Shape;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.TensorSpec;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class FeatureCacheTest {
     private static final Transforms PLAIN = Transforms.of(Normalize.MINUS_ONE_TO_ONE);
@@ -33,7 +45,7 @@ class FeatureCacheTest {
 
     private static ImageArrays images(int n, int shade) {
         byte[] pixels = new byte[8 * 8 * 3];
-        java.util.Arrays.fill(pixels, (byte) shade);
+        Arrays.fill(pixels, (byte) shade);
         return new ImageArrays(Collections.nCopies(n, new RgbImage(8, 8, pixels)), new int[n], List.of("a", "b"));
     }
 
@@ -74,8 +86,12 @@ class FeatureCacheTest {
         }
     }
 
+    private FeatureRequest request(Dataset data) {
+        return new FeatureRequest(net, 1, data, PLAIN, Precision.FLOAT32, 0, 0);
+    }
+
     private Features features(FeatureCache cache, Dataset data) {
-        return cache.of(net, 1, data, PLAIN, Precision.FLOAT32, n -> { });
+        return cache.of(request(data), FeatureFormat.FLOAT32, n -> { });
     }
 
     private List<String> files() throws IOException {
@@ -89,17 +105,17 @@ class FeatureCacheTest {
         FeatureCache cache = new FeatureCache(folder, 1 << 20);
         Damaged data = new Damaged(images(4, 9), new AtomicInteger());
         Features first = features(cache, data);
-        assertThat(first.rows()[1]).isNull();
+        assertThat(first.has(1)).isFalse();
         int reads = data.reads().get();
         Features second = features(cache, data);
         assertThat(data.reads()).as("images read for features that are cached").hasValue(reads);
-        assertThat(second.rows()[1]).isNull();
-        assertThat(second.rows()[3]).containsExactly(first.rows()[3]);
+        assertThat(second.has(1)).isFalse();
+        assertThat(second.row(3)).containsExactly(first.row(3));
     }
 
     @Test
     void theSetsUnusedForLongestMakeRoom() throws IOException {
-        long one = Features.bytes(Shape.of(8, 8, 8), 4);
+        long one = new FeatureFile(FeatureFormat.FLOAT32, Shape.of(8, 8, 8), 4, 0, "").size();
         FeatureCache cache = new FeatureCache(folder, 5 * one / 2);
         features(cache, images(4, 1));
         String first = files().getFirst();
@@ -119,20 +135,145 @@ class FeatureCacheTest {
     @Test
     void aHostileFileIsAnIOExceptionBeforeMemoryIsTaken() throws IOException {
         FeatureCache cache = new FeatureCache(folder, 1 << 20);
-        features(cache, images(4, 1));
+        features(cache, images(4, 1)).close();
         Path file = folder.resolve(files().getFirst());
         String key = files().getFirst().replace(".features", "");
         byte[] good = Files.readAllBytes(file);
-        int dims = 4 + 2 + key.length() + 4;
         int huge = 1 << 30;
-        for (int[] d : new int[][] {{huge, 1, 1}, {huge, huge, 2}, {huge, huge, huge}, {-1, 8, 8}, {1, 1, 1}}) {
+        for (int[] d : new int[][] {{huge, 1, 1}, {huge, huge, 2}, {huge, huge, huge}, {-1, 8, 8}, {1, 1, 1}, {0, 8, 8},
+            {8, 8, 9}}) {
             byte[] bad = good.clone();
-            ByteBuffer.wrap(bad).putInt(dims, d[0]).putInt(dims + 4, d[1]).putInt(dims + 8, d[2]);
-            Files.write(file, bad);
-            assertThatThrownBy(() -> Features.read(file, key, 4)).isInstanceOf(IOException.class);
+            little(bad).putInt(20, d[0]).putInt(24, d[1]).putInt(28, d[2]);
+            refused(file, bad, key);
         }
+        for (int at : new int[] {0, 8, 12, 16, 64}) {           // magic, version, format, rank, samples
+            for (int value : new int[] {-1, 0, 9, huge, Integer.MAX_VALUE, Integer.MIN_VALUE}) {
+                byte[] bad = good.clone();
+                little(bad).putInt(at, value);
+                refused(file, bad, key);
+            }
+        }
+        for (int length : new int[] {0, 7, 100, FeatureFile.HEADER, good.length / 2, good.length - 1}) {
+            refused(file, Arrays.copyOf(good, length), key);
+        }
+        refused(file, Arrays.copyOf(good, good.length + 1), key);
+        byte[] flipped = good.clone();
+        flipped[good.length - 100] ^= 4;
+        refused(file, flipped, key);
         Files.write(file, good);
-        assertThat(Features.read(file, key, 4).shape()).isEqualTo(Shape.of(8, 8, 8));
-        assertThatThrownBy(() -> Features.read(file, key, 5)).isInstanceOf(IOException.class);
+        try (Features f = FeatureFile.open(file, key, 4)) {
+            assertThat(f.shape()).isEqualTo(Shape.of(8, 8, 8));
+        }
+        assertThatThrownBy(() -> FeatureFile.open(file, key, 5)).isInstanceOf(IOException.class);
+        assertThatThrownBy(() -> FeatureFile.open(file, "0".repeat(64), 4)).isInstanceOf(IOException.class);
+    }
+
+    private static ByteBuffer little(byte[] bytes) {
+        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private void refused(Path file, byte[] content, String key) throws IOException {
+        Files.delete(file);         // a mapped file must not change in place
+        Files.write(file, content);
+        assertThatThrownBy(() -> FeatureFile.open(file, key, 4)).isInstanceOf(IOException.class);
+    }
+
+    /** What a format makes of some rows, in a file and in memory, read backwards. */
+    private List<float[]> stored(FeatureFormat format, Shape shape, float[][] rows, boolean inFile) throws IOException {
+        FeatureFile layout = new FeatureFile(format, shape, rows.length, 0, "k".repeat(64));
+        Path file = inFile ? folder.resolve("rows-" + format) : null;
+        int[] labels = IntStream.range(0, rows.length).map(i -> 10 * i).toArray();
+        try (FeatureWriter writer = new FeatureWriter(layout, labels, file)) {
+            for (int i = rows.length - 1; i >= 0; i--) {
+                if (rows[i] != null) {
+                    float[] padded = new float[rows[i].length + 3];
+                    System.arraycopy(rows[i], 0, padded, 3, rows[i].length);
+                    writer.put(i, padded, 3);
+                }
+            }
+            try (Features f = writer.finish(0.25)) {
+                assertThat(f.labels()).isEqualTo(labels);
+                assertThat(f.secondsPerImage()).isEqualTo(0.25);
+                List<float[]> read = new ArrayList<>();
+                for (int i = 0; i < rows.length; i++) {
+                    assertThat(f.has(i)).isEqualTo(rows[i] != null);
+                    read.add(f.row(i));
+                }
+                return read;
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void formatsKeepWhatTheyPromise(boolean inFile) throws IOException {
+        Random random = new Random(5);
+        for (Shape shape : new Shape[] {Shape.of(7), Shape.of(3, 5, 6), Shape.of(20_001)}) {
+            int n = Math.toIntExact(shape.size());
+            int channels = shape.dim(-1);
+            float[][] rows = new float[9][n];
+            for (float[] row : rows) {
+                for (int k = 0; k < n; k++) {
+                    row[k] = k % channels == 0 ? 1.5f : (float) random.nextGaussian() * (1 + k % channels % 50);
+                }
+            }
+            rows[4] = null;
+            rows[8] = null;             // at the end, where a file could stay too short
+            List<float[]> exact = stored(FeatureFormat.FLOAT32, shape, rows, inFile);
+            List<float[]> half = stored(FeatureFormat.FLOAT16, shape, rows, inFile);
+            List<float[]> bytes = stored(FeatureFormat.INT8, shape, rows, inFile);
+            for (int i = 0; i < rows.length; i++) {
+                if (rows[i] == null) {
+                    continue;
+                }
+                assertThat(exact.get(i)).containsExactly(rows[i]);
+                for (int k = 0; k < n; k++) {
+                    assertThat(half.get(i)[k]).isEqualTo(Float.float16ToFloat(Float.floatToFloat16(rows[i][k])));
+                    assertThat(bytes.get(i)[k]).isCloseTo(rows[i][k], within(halfStep(rows, k % channels, channels)));
+                }
+            }
+        }
+    }
+
+    /** Half of a 255th of what a channel spans. */
+    private static float halfStep(float[][] rows, int channel, int channels) {
+        float low = Float.POSITIVE_INFINITY;
+        float high = Float.NEGATIVE_INFINITY;
+        for (float[] row : rows) {
+            for (int k = channel; row != null && k < row.length; k += channels) {
+                low = Math.min(low, row[k]);
+                high = Math.max(high, row[k]);
+            }
+        }
+        return (high - low) / 255 / 2 * 1.001f + 1e-6f;
+    }
+
+    @Test
+    void aValueThatIsTooLargeForFloat16IsKeptAsFloat32() {
+        net.parameters().get("first.1.weight").assign(Tensor.fill(new TensorSpec(DType.F32, Shape.of(8)), 1e6, Device.CPU));
+        try (Features f = new FeatureCache(folder, 1 << 20).of(request(images(4, 9)), FeatureFormat.FLOAT16, n -> { })) {
+            assertThat(f.format()).isEqualTo(FeatureFormat.FLOAT32);
+        }
+    }
+
+    @Test
+    void eachFormatHasItsFileAndAutoIsFloat16() throws IOException {
+        FeatureCache cache = new FeatureCache(folder, 1 << 20);
+        for (FeatureFormat format : FeatureFormat.values()) {
+            try (Features f = cache.of(request(images(4, 9)), format, n -> { })) {
+                assertThat(f.format()).isEqualTo(format == FeatureFormat.AUTO ? FeatureFormat.FLOAT16 : format);
+            }
+        }
+        assertThat(files()).hasSize(3);
+    }
+
+    @Test
+    void aFolderThatCannotBeWrittenCostsTimeOnly() throws IOException {
+        Path blocked = Files.writeString(folder.resolve("file"), "no folder");
+        try (Features f = new FeatureCache(blocked.resolve("features"), 1 << 20)
+                .of(request(images(4, 9)), FeatureFormat.INT8, n -> { });
+                Features there = features(new FeatureCache(folder, 1 << 20), images(4, 9))) {
+            assertThat(f.row(2)[5]).isCloseTo(there.row(2)[5], within(0.01f));
+        }
     }
 }

@@ -15,6 +15,8 @@ import dev.graft.nn.data.DataSplit;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.ImageArrays;
 import dev.graft.nn.data.image.Normalize;
+import dev.graft.nn.data.image.RandomCrop;
+import dev.graft.nn.data.image.RandomHorizontalFlip;
 import dev.graft.nn.data.image.RgbImage;
 import dev.graft.nn.data.image.Transforms;
 import dev.graft.nn.optim.Schedule;
@@ -143,7 +145,8 @@ class FineTuningTest {
 
     @Test
     void cachedAndComputedFeaturesGiveTheSameResult() {
-        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 3).withBatch(8);
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 3).withBatch(8)
+                .withFeatureFormat(FeatureFormat.FLOAT32);
         TinyNetwork cached = pretrained();
         tuning(cached, plan, data(3, 1)).run();
         TinyNetwork computed = pretrained();
@@ -151,6 +154,59 @@ class FineTuningTest {
         Map<String, float[]> a = values(cached, "head");
         Map<String, float[]> b = values(computed, "head");
         a.forEach((path, v) -> assertThat(b.get(path)).containsExactly(v, org.assertj.core.data.Offset.offset(1e-4f)));
+    }
+
+    /** So many notes, of which one has these words. */
+    private List<String> notes(FineTunePlan plan, FeatureCache cache) {
+        List<String> notes = new ArrayList<>();
+        tuning(pretrained(), plan, data(3, 1)).cache(cache).onNote(notes::add).run();
+        return notes;
+    }
+
+    @Test
+    void theChoiceIsSaidWithItsReason() {
+        FeatureCache cache = new FeatureCache(folder.resolve("said"), 1 << 20);
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 1).withBatch(8);
+        assertThat(notes(plan, cache)).last().asString().contains("are cached (96 images x 8, 1.5 KiB float16)");
+        assertThat(notes(plan.withCachedFeatures(false), cache)).containsExactly(
+                "features of the frozen layers are not cached: that is switched off");
+        assertThat(notes(plan.withAugmentation(true), cache)).singleElement().asString().contains("varied at random")
+                .contains("augmented copies");
+        FineTunePlan wide = plan.withFrozen(ParamSelector.of("first"));      // 8 x 8 x 8 values of 8 x 8 x 3 bytes
+        assertThat(notes(wide, cache)).singleElement().asString().contains("1.0 KiB, more than its 192 B");
+        assertThat(notes(wide.withFeatureFormat(FeatureFormat.FLOAT16), cache)).last().asString()
+                .contains("96 images x 8 x 8 x 8, 96.0 KiB float16");
+        assertThat(notes(FineTunePlan.of(Strategy.FINETUNE, pretrained(), 1), cache)).isEmpty();
+    }
+
+    /** Copy k is what epoch k of an uncached run sees, so with as many copies as epochs nothing changes but the kernels. */
+    @Test
+    void augmentedCopiesAreTheImagesOfTheirEpochs() {
+        Transforms varied = Transforms.of(Normalize.MINUS_ONE_TO_ONE, new RandomCrop(8, 2), new RandomHorizontalFlip(0.5));
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 4).withBatch(8).withAugmentation(true)
+                .withSeed(7).withFeatureFormat(FeatureFormat.FLOAT32).restoreBest(false);
+        Map<String, float[]> fresh = head(plan, varied);
+        Map<String, float[]> four = head(plan.withAugmentedCopies(4), varied);
+        Map<String, float[]> two = head(plan.withAugmentedCopies(2), varied);
+        fresh.forEach((path, v) -> {
+            assertThat(four.get(path)).containsExactly(v, org.assertj.core.data.Offset.offset(1e-4f));
+            assertThat(two.get(path)).isNotEqualTo(four.get(path));
+        });
+        assertThat(same(four, head(plan.withAugmentedCopies(4), varied))).as("out of the cache").isTrue();
+    }
+
+    private Map<String, float[]> head(FineTunePlan plan, Transforms train) {
+        TinyNetwork net = pretrained();
+        new FineTuning(net, plan, data(3, 1), train, PLAIN).cache(new FeatureCache(folder.resolve("cache"), 1 << 20)).run();
+        return values(net, "head");
+    }
+
+    @Test
+    void aPlanOfBeforeKeepsFloat32() {
+        String json = FineTunePlan.of(Strategy.FEATURES, pretrained(), 4).toJson();
+        String old = json.replaceAll("(?m)^ *\"(featureFormat|augmentedCopies)\".*\\R", "");
+        assertThat(old).isNotEqualTo(json);
+        assertThat(FineTunePlan.fromJson(old).featureFormat()).isEqualTo(FeatureFormat.FLOAT32);
     }
 
     @Test
@@ -162,6 +218,7 @@ class FineTuningTest {
             for (Path f : files.toList()) {
                 byte[] b = Files.readAllBytes(f);
                 b[b.length / 2] ^= 1;
+                Files.delete(f);
                 Files.write(f, b);
             }
         }
@@ -188,13 +245,17 @@ class FineTuningTest {
     }
 
     private static String key(StagedNetwork net, int prefix, Dataset data, Transforms transforms) {
-        return FeatureKey.of(net, prefix, data, transforms, Precision.FLOAT32);
+        return key(net, prefix, data, transforms, Precision.FLOAT32);
+    }
+
+    private static String key(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision) {
+        return new FeatureRequest(net, prefix, data, transforms, precision, 0, 0).key(FeatureFormat.AUTO);
     }
 
     @Test
     void anotherPrecisionHasAnotherKey() {
         DataSplit d = data(3, 1);
-        assertThat(FeatureKey.of(pretrained(), 3, d.train(), PLAIN, Precision.BF16))
+        assertThat(key(pretrained(), 3, d.train(), PLAIN, Precision.BF16))
                 .isNotEqualTo(key(pretrained(), 3, d.train(), PLAIN));
     }
 
@@ -395,6 +456,8 @@ class FineTuningTest {
                 Map.entry("seed", plan.withSeed(4)), Map.entry("labelSmoothing", plan.withLabelSmoothing(0.1)),
                 Map.entry("clipNorm", plan.withClipNorm(2)), Map.entry("restoreBest", plan.restoreBest(false)),
                 Map.entry("augmentation", plan.withAugmentation(false)),
+                Map.entry("featureFormat", plan.withFeatureFormat(FeatureFormat.INT8)),
+                Map.entry("augmentedCopies", plan.withAugmentedCopies(4)),
                 Map.entry("cacheFeatures", plan.withCachedFeatures(false)));
         changed.forEach((name, other) -> assertThat(Stream.of(FineTunePlan.class.getRecordComponents())
                 .filter(c -> !part(c, plan).equals(part(c, other))).map(RecordComponent::getName)).containsExactly(name));

@@ -1,0 +1,111 @@
+package dev.graft.nn.transfer;
+
+import dev.graft.nn.data.DataSplit;
+import dev.graft.nn.data.Dataset;
+import dev.graft.nn.data.image.BrokenImageException;
+import dev.graft.nn.data.image.Transforms;
+import dev.graft.tensor.Context;
+import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Scope;
+import dev.graft.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
+
+/**
+ * Whether the features of the stages that stay frozen are computed once, before the run.
+ *
+ * @param prefix     how many stages; 0 when none are
+ * @param training   one request for each augmented copy, or one alone
+ * @param validation of the validation data
+ * @param reason     why none are although some stages stay frozen, or null
+ */
+record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest validation, String reason) {
+    /** The share of the heap that features without a file, and decoded ones, may take. */
+    private static final int SHARE = 4;
+
+    private static FeatureChoice none(String reason) {
+        return new FeatureChoice(0, List.of(), null, reason);
+    }
+
+    static FeatureChoice of(StagedNetwork net, FineTunePlan plan, DataSplit data, Transforms train, Transforms eval,
+                            FeatureCache cache) {
+        int prefix = plan.lastingPrefix(net);
+        if (prefix == 0) {
+            return none(null);
+        }
+        if (!plan.cacheFeatures()) {
+            return none("that is switched off");
+        }
+        if (!plan.cachesFeatures()) {
+            return none("training images are varied at random. Without augmentation, or with a number of augmented copies,"
+                    + " they could be");
+        }
+        List<FeatureRequest> training = new ArrayList<>();
+        for (int copy = 0; copy < Math.max(1, plan.augmentedCopies()); copy++) {
+            training.add(new FeatureRequest(net, prefix, data.train(), train, plan.precision(), plan.seed(), copy));
+        }
+        FeatureRequest validation = new FeatureRequest(net, prefix, data.validation(), eval, plan.precision(), 0, 0);
+        FeatureChoice choice = new FeatureChoice(prefix, List.copyOf(training), validation, null);
+        String obstacle = choice.isStored(cache, plan.featureFormat()) ? null : choice.obstacle(cache, plan.featureFormat());
+        return obstacle == null ? choice : none(obstacle);
+    }
+
+    private boolean isStored(FeatureCache cache, FeatureFormat format) {
+        return Stream.concat(training.stream(), Stream.of(validation)).allMatch(r -> {
+            try (Features f = cache.find(r, format)) {
+                return f != null;
+            }
+        });
+    }
+
+    /** Why the features are not worth their room; null when they are. */
+    private String obstacle(FeatureCache cache, FeatureFormat format) {
+        Probe probe = probe();
+        long perImage = format.bytes() * probe.values();
+        long images = (long) training.size() * training.getFirst().data().size() + validation.data().size();
+        long pixels = probe.pixels();
+        if (format == FeatureFormat.AUTO && perImage > pixels) {
+            return "the features of an image take " + bytes(perImage) + ", more than its " + bytes(pixels) + " of pixels";
+        }
+        long heap = Runtime.getRuntime().maxMemory() / SHARE;
+        long inMemory = perImage * images * (format == FeatureFormat.INT8 ? 4 : 1);
+        if (perImage * images > cache.limit() && inMemory > heap) {
+            return "the features of " + images + " images would take " + bytes(perImage * images) + ", more than "
+                    + (cache.limit() > 0 ? "the " + bytes(cache.limit()) + " of the cache's folder and " : "")
+                    + bytes(heap) + " of memory";
+        }
+        return null;
+    }
+
+    /** Sizes of one image: bytes that the network sees, and values behind the stages. */
+    private record Probe(long pixels, long values) {
+    }
+
+    /** Sends the first image that can be read through the stages. */
+    private Probe probe() {
+        Dataset set = training.getFirst().data();
+        for (int i = 0; i < set.size(); i++) {
+            try (Scope s = Scope.open("probe")) {
+                StagedNetwork net = validation.net();
+                Tensor one = validation.transforms().toTensor(set.image(i)).to(net.device());
+                return new Probe(one.size(), Context.inference().call(() -> net.callStages(one, 0, prefix)).size());
+            } catch (BrokenImageException e) {
+                continue;
+            }
+        }
+        throw new GraftException("fine-tuning: none of the " + set.size() + " training images could be read");
+    }
+
+    /** Whether a set of {@code bytes} may be kept in the heap. */
+    static boolean fitsHeap(long bytes) {
+        return bytes <= Runtime.getRuntime().maxMemory() / SHARE / 2;
+    }
+
+    static String bytes(long n) {
+        return n < 1 << 10 ? n + " B" : n < 1 << 20 ? String.format(Locale.ROOT, "%.1f KiB", n / 1024.0)
+                : n < 1 << 30 ? String.format(Locale.ROOT, "%.1f MiB", n / 1048576.0)
+                : String.format(Locale.ROOT, "%.1f GiB", n / 1073741824.0);
+    }
+}

@@ -1,0 +1,28 @@
+package dev.graft.nn.transfer;
+
+import dev.graft.nn.Precision;
+import dev.graft.nn.data.Dataset;
+import dev.graft.nn.data.LoaderOptions;
+import dev.graft.nn.data.image.Transforms;
+
+/**
+ * Features that are asked for: what the first {@code prefix} stages make of {@code data} behind {@code transforms}.
+ *
+ * @param seed of random transforms
+ * @param copy which of the augmented copies of the data: that of epoch {@code copy}; 0 where nothing is random
+ */
+record FeatureRequest(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision, long seed,
+                      int copy) {
+    /** Images at once, whatever the plan's batch: kernels are chosen by size, so the last bits of features depend on it. */
+    static final int BATCH = 32;
+
+    /** All images in their order, at random as they would be in epoch {@link #copy} of a training. */
+    LoaderOptions loading() {
+        LoaderOptions o = new LoaderOptions(BATCH, false, false, seed, LoaderOptions.eval(BATCH).workers(), 2, 0, false);
+        return transforms.random() ? o.withCacheBytes(LoaderOptions.eval(BATCH).cacheBytes()) : o;
+    }
+
+    String key(FeatureFormat format) {
+        return FeatureKey.of(this, format);
+    }
+}
