@@ -21,7 +21,13 @@ public final class Convolution {
     static void forward(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] w, int wo, float[] y, int yo,
             Epilogue epilogue) {
         check("w", w, wo, g.weightSize());
-        Form form = form(g, false, false);
+        Form form = form(g, false);
+        if (form == Form.WINOGRAD && g.batch() > 0) {
+            check("x", x, xo, g.inSize());
+            check("y", y, yo, g.outSize());
+            new Winograd(mk, g, false, x, xo, y, yo, epilogue).runFresh(g, w, wo);
+            return;
+        }
         try (Scratch space = Scratch.take(size(mk, g, form, false))) {
             pack(mk, g, form, false, w, wo, space.data);
             forward(g, x, xo, new PackedWeights(g, form, false, mk, space.data), y, yo, epilogue);
@@ -41,8 +47,7 @@ public final class Convolution {
             case POINTWISE -> Gemm.multiplyPacked(mk, g.batch() * g.inH() * g.inW(), g.outC(), g.inC(), x, xo, g.inC(), 1,
                     w.data, 0, y, yo, g.outC(), false, epilogue);
             case DIRECT -> DirectConvolution.forward(mk, g, x, xo, w.data, y, yo, epilogue);
-            case WINOGRAD -> Winograd.run(mk, g.batch(), g.inH(), g.inW(), g.inC(), g.outH(), g.outW(), g.outC(),
-                    g.padTop(), g.padLeft(), x, xo, w.data, y, yo, epilogue);
+            case WINOGRAD -> new Winograd(mk, g, false, x, xo, y, yo, epilogue).run(w.data);
             case DEPTHWISE -> DepthwiseConvolution.forward(mk, g, x, xo, w.data, y, yo, epilogue);
         }
     }
@@ -54,7 +59,13 @@ public final class Convolution {
 
     static void backwardData(MicroKernels mk, ConvGeometry g, float[] dy, int dyo, float[] w, int wo, float[] dx, int dxo) {
         check("w", w, wo, g.weightSize());
-        Form form = form(g, true, false);
+        Form form = form(g, true);
+        if (form == Form.WINOGRAD && g.batch() > 0) {
+            check("dy", dy, dyo, g.outSize());
+            check("dx", dx, dxo, g.inSize());
+            new Winograd(mk, g, true, dy, dyo, dx, dxo, Epilogue.NONE).runFresh(g, w, wo);
+            return;
+        }
         try (Scratch space = Scratch.take(size(mk, g, form, true))) {
             pack(mk, g, form, true, w, wo, space.data);
             backwardData(g, dy, dyo, new PackedWeights(g, form, true, mk, space.data), dx, dxo);
@@ -74,8 +85,7 @@ public final class Convolution {
             case POINTWISE -> Gemm.multiplyPacked(mk, g.batch() * g.inH() * g.inW(), g.inC(), g.outC(), dy, dyo, g.outC(), 1,
                     w.data, 0, dx, dxo, g.inC(), false, Epilogue.NONE);
             case DIRECT -> DirectConvolution.backwardData(mk, g, dy, dyo, w.data, dx, dxo);
-            case WINOGRAD -> Winograd.run(mk, g.batch(), g.outH(), g.outW(), g.outC(), g.inH(), g.inW(), g.inC(),
-                    2 - g.padTop(), 2 - g.padLeft(), dy, dyo, w.data, dx, dxo, Epilogue.NONE);
+            case WINOGRAD -> new Winograd(mk, g, true, dy, dyo, dx, dxo, Epilogue.NONE).run(w.data);
             case DEPTHWISE -> DepthwiseConvolution.backwardData(mk, g, dy, dyo, w.data, dx, dxo);
         }
     }
@@ -117,7 +127,7 @@ public final class Convolution {
     private static PackedWeights packed(ConvGeometry g, boolean backward, float[] w, int wo) {
         check("w", w, wo, g.weightSize());
         MicroKernels mk = CpuFeatures.kernels();
-        Form form = form(g, backward, true);
+        Form form = form(g, backward);
         float[] data = new float[Math.toIntExact(size(mk, g, form, backward))];
         pack(mk, g, form, backward, w, wo, data);
         return new PackedWeights(g, form, backward, mk, data);
@@ -131,7 +141,7 @@ public final class Convolution {
         if (g.batch() == 0) {
             return null;
         }
-        Form form = form(g, backward, false);   // the form of a call without kept weights: the same bits
+        Form form = form(g, backward);
         Key key = new Key(mk, form, backward, wo, g.outC(), g.kH(), g.kW(), g.inC(), g.groups(), g.strideH(), g.strideW(),
                 g.padTop(), g.padLeft(), g.dilationH(), g.dilationW());
         float[] data = PackedCache.get(w, key, size(mk, g, form, backward),
@@ -143,14 +153,14 @@ public final class Convolution {
     private record Key(MicroKernels kernels, Form form, boolean backward, int at, int outC, int kH, int kW, int inC,
             int groups, int strideH, int strideW, int padTop, int padLeft, int dilationH, int dilationW) {}
 
-    private static Form form(ConvGeometry g, boolean backward, boolean keep) {
+    private static Form form(ConvGeometry g, boolean backward) {
         if (g.depthwise()) {
             return Form.DEPTHWISE;
         }
         if (g.pointwise()) {
             return Form.POINTWISE;
         }
-        return Winograd.pays(g, backward, keep) ? Form.WINOGRAD : Form.DIRECT;
+        return Winograd.pays(g, backward) ? Form.WINOGRAD : Form.DIRECT;
     }
 
     private static long size(MicroKernels mk, ConvGeometry g, Form form, boolean backward) {
@@ -159,7 +169,7 @@ public final class Convolution {
         return switch (form) {
             case POINTWISE -> Panels.size(mk, from, to);
             case DIRECT -> backward ? DirectConvolution.backwardSize(mk, g) : DirectConvolution.forwardSize(mk, g);
-            case WINOGRAD -> 36 * Panels.size(mk, from, to);
+            case WINOGRAD -> Winograd.size(mk, g, backward);
             case DEPTHWISE -> (long) g.taps() * g.outC();
         };
     }

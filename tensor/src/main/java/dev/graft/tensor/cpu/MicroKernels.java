@@ -32,25 +32,40 @@ interface MicroKernels {
     /** c[co + j] (+)= sum over k of a[ao + k] * b[bo + j*bs + k], for {@code n} dot products of length {@code k}. */
     void dots(int n, int k, float[] a, int ao, float[] b, int bo, int bs, float[] c, int co, boolean accumulate);
 
+    /** to[at + c*ts + r] = b[bo + r*bs + c]: a matrix of {@code rows} x {@code columns} becomes its transpose. */
+    void transpose(int rows, int columns, float[] b, int bo, int bs, float[] to, int at, int ts);
+
     /**
-     * Input transform B'dB of Winograd F(4x4,3x3) for one 6x6 tile and {@code channels} channels: element e of the 36
-     * results goes to {@code v[vo + e*vs + channel]}.
+     * Input transform B'dB of Winograd for one tile with {@code rows} x {@code cols} results (each 2 to 4) and
+     * {@code channels} channels: position e of the 36 goes to {@code v[vo + e*vs + channel]}, unless such a tile does
+     * not use it (see {@link WinogradTiles}).
      *
-     * @param rs stride from row to row of x
+     * @param rs stride from row to row of x, of which {@code rows + 2} are read
      * @param cs stride from pixel to pixel of x
-     * @param t working space of {@link #WINOGRAD_SPACE} floats, as in the two methods below
+     * @param t working space of {@link #WINOGRAD_SPACE} floats, as in the methods below
      */
-    void winogradInput(float[] x, int xo, int rs, int cs, int channels, float[] v, int vo, int vs, float[] t);
+    void winogradInput(int rows, int cols, float[] x, int xo, int rs, int cs, int channels, float[] v, int vo, int vs,
+            float[] t);
 
     /** Weight transform GgG' for {@code n} neighbouring weights; tap i is read from w[wo + i*ws], i = 3*ky + kx. */
     void winogradWeights(float[] w, int wo, int ws, int n, float[] u, int uo, int us, float[] t);
 
-    /** Output transform A'mA for one tile: writes {@code rows} x {@code cols} (each 1 to 4) pixels of y. */
-    void winogradOutput(float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs, int rows, int cols,
-            float[] t);
+    /**
+     * Positions 0 to 17 ({@code half} 0) or 18 to 35 (1) of {@link #winogradWeights}, the same bits: to u[uo + i*us] for the
+     * i-th of them.
+     */
+    void winogradWeightsHalf(int half, float[] w, int wo, int ws, int n, float[] u, int uo, int us, float[] t);
 
-    /** Adjoint of the output transform, A dy A': 4x4 pixels to 36 values, otherwise as {@link #winogradInput}. */
-    void winogradOutputGradient(float[] dy, int dyo, int rs, int cs, int channels, float[] v, int vo, int vs, float[] t);
+    /**
+     * Output transform A'mA for one tile with {@code rows} x {@code cols} results: writes the first {@code down} x
+     * {@code across} of them to y.
+     */
+    void winogradOutput(int rows, int cols, float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs,
+            int down, int across, float[] t);
+
+    /** Adjoint of the output transform, A dy A': the results' gradients to 36 values, as {@link #winogradInput}. */
+    void winogradOutputGradient(int rows, int cols, float[] dy, int dyo, int rs, int cs, int channels, float[] v, int vo,
+            int vs, float[] t);
 
     /** Adjoint of the weight transform, G'uG, for {@code n} neighbouring weights: 36 values to 9 taps. */
     void winogradWeightGradient(float[] u, int uo, int us, int n, float[] dw, int dwo, int dws, float[] t);

@@ -5,6 +5,7 @@ import java.util.Arrays;
 /** The inner loops without the Vector API, written so that the compiler can vectorise the loop over channels. */
 final class PlainKernels implements MicroKernels {
     private static final int LANES = 8;
+    private static final int TRANSPOSE_BLOCK = 32;
 
     @Override
     public String name() {
@@ -82,142 +83,57 @@ final class PlainKernels implements MicroKernels {
     }
 
     @Override
-    public void winogradInput(float[] x, int xo, int rs, int cs, int channels, float[] v, int vo, int vs, float[] t) {
-        for (int from = 0; from < channels; from += LANES) {
-            int n = Math.min(LANES, channels - from);
-            for (int j = 0; j < 6; j++) {
-                input(n, x, xo + from + j * cs, rs, t, j * LANES, 6 * LANES);
-            }
-            for (int i = 0; i < 6; i++) {
-                input(n, t, 6 * i * LANES, LANES, v, vo + from + 6 * i * vs, vs);
+    public void transpose(int rows, int columns, float[] b, int bo, int bs, float[] to, int at, int ts) {
+        for (int r0 = 0; r0 < rows; r0 += TRANSPOSE_BLOCK) {
+            int n = Math.min(TRANSPOSE_BLOCK, rows - r0);
+            for (int c = 0; c < columns; c++) {
+                for (int r = 0; r < n; r++) {
+                    to[at + c * ts + r0 + r] = b[bo + (r0 + r) * bs + c];
+                }
             }
         }
     }
 
-    private static void input(int n, float[] a, int ao, int as, float[] r, int ro, int rs) {
-        for (int c = 0; c < n; c++) {
-            int p = ao + c;
-            int q = ro + c;
-            float d0 = a[p], d1 = a[p + as], d2 = a[p + 2 * as], d3 = a[p + 3 * as], d4 = a[p + 4 * as], d5 = a[p + 5 * as];
-            r[q] = 4 * d0 - 5 * d2 + d4;
-            r[q + rs] = d4 - 4 * d2 + (d3 - 4 * d1);
-            r[q + 2 * rs] = d4 - 4 * d2 - (d3 - 4 * d1);
-            r[q + 3 * rs] = d4 - d2 + 2 * (d3 - d1);
-            r[q + 4 * rs] = d4 - d2 - 2 * (d3 - d1);
-            r[q + 5 * rs] = 4 * d1 - 5 * d3 + d5;
+    @Override
+    public void winogradInput(int rows, int cols, float[] x, int xo, int rs, int cs, int channels, float[] v, int vo, int vs,
+            float[] t) {
+        for (int c = 0; c < channels; c += LANES) {
+            PlainWinograd.input(rows, cols, Math.min(LANES, channels - c), x, xo + c, rs, cs, v, vo + c, vs, t);
         }
     }
 
     @Override
     public void winogradWeights(float[] w, int wo, int ws, int n, float[] u, int uo, int us, float[] t) {
-        for (int from = 0; from < n; from += LANES) {
-            int count = Math.min(LANES, n - from);
-            for (int j = 0; j < 3; j++) {
-                weights(count, w, wo + from + j * ws, 3 * ws, t, j * LANES, 3 * LANES);
-            }
-            for (int i = 0; i < 6; i++) {
-                weights(count, t, 3 * i * LANES, LANES, u, uo + from + 6 * i * us, us);
-            }
-        }
-    }
-
-    private static void weights(int n, float[] a, int ao, int as, float[] r, int ro, int rs) {
-        for (int c = 0; c < n; c++) {
-            int q = ro + c;
-            float g0 = a[ao + c], g1 = a[ao + c + as], g2 = a[ao + c + 2 * as];
-            float outer = (g0 + g2) * (-1f / 6);
-            float far = g0 * (1f / 24) + g2 * (1f / 6);
-            r[q] = 0.25f * g0;
-            r[q + rs] = outer - g1 * (1f / 6);
-            r[q + 2 * rs] = outer + g1 * (1f / 6);
-            r[q + 3 * rs] = far + g1 * (1f / 12);
-            r[q + 4 * rs] = far - g1 * (1f / 12);
-            r[q + 5 * rs] = g2;
+        for (int c = 0; c < n; c += LANES) {
+            PlainWinograd.weights(Math.min(LANES, n - c), w, wo + c, ws, u, uo + c, us, t);
         }
     }
 
     @Override
-    public void winogradOutput(float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs, int rows,
-            int cols, float[] t) {
-        for (int from = 0; from < channels; from += LANES) {
-            int n = Math.min(LANES, channels - from);
-            for (int j = 0; j < 6; j++) {
-                output(n, m, mo + from + j * ms, 6 * ms, t, j * LANES, 6 * LANES, 4);
-            }
-            for (int i = 0; i < rows; i++) {
-                output(n, t, 6 * i * LANES, LANES, y, yo + from + i * rs, cs, cols);
-            }
-        }
+    public void winogradWeightsHalf(int half, float[] w, int wo, int ws, int n, float[] u, int uo, int us, float[] t) {
+        PlainWinograd.weightsHalf(half, n, w, wo, ws, u, uo, us);
     }
 
-    private static void output(int n, float[] a, int ao, int as, float[] r, int ro, int rs, int results) {
-        for (int c = 0; c < n; c++) {
-            int p = ao + c;
-            int q = ro + c;
-            float m0 = a[p], m1 = a[p + as], m2 = a[p + 2 * as], m3 = a[p + 3 * as], m4 = a[p + 4 * as], m5 = a[p + 5 * as];
-            r[q] = m0 + (m1 + m2) + (m3 + m4);
-            if (results > 1) {
-                r[q + rs] = m1 - m2 + 2 * (m3 - m4);
-            }
-            if (results > 2) {
-                r[q + 2 * rs] = m1 + m2 + 4 * (m3 + m4);
-            }
-            if (results > 3) {
-                r[q + 3 * rs] = m1 - m2 + 8 * (m3 - m4) + m5;
-            }
+    @Override
+    public void winogradOutput(int rows, int cols, float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs,
+            int down, int across, float[] t) {
+        for (int c = 0; c < channels; c += LANES) {
+            PlainWinograd.output(rows, cols, Math.min(LANES, channels - c), m, mo + c, ms, y, yo + c, rs, cs, down, across, t);
         }
     }
 
     @Override
-    public void winogradOutputGradient(float[] dy, int dyo, int rs, int cs, int channels, float[] v, int vo, int vs,
-            float[] t) {
-        for (int from = 0; from < channels; from += LANES) {
-            int n = Math.min(LANES, channels - from);
-            for (int j = 0; j < 4; j++) {
-                outputGradient(n, dy, dyo + from + j * cs, rs, t, j * LANES, 4 * LANES);
-            }
-            for (int i = 0; i < 6; i++) {
-                outputGradient(n, t, 4 * i * LANES, LANES, v, vo + from + 6 * i * vs, vs);
-            }
-        }
-    }
-
-    private static void outputGradient(int n, float[] a, int ao, int as, float[] r, int ro, int rs) {
-        for (int c = 0; c < n; c++) {
-            int p = ao + c;
-            int q = ro + c;
-            float d0 = a[p], d1 = a[p + as], d2 = a[p + 2 * as], d3 = a[p + 3 * as];
-            r[q] = d0;
-            r[q + rs] = d0 + d2 + (d1 + d3);
-            r[q + 2 * rs] = d0 + d2 - (d1 + d3);
-            r[q + 3 * rs] = d0 + 4 * d2 + (2 * d1 + 8 * d3);
-            r[q + 4 * rs] = d0 + 4 * d2 - (2 * d1 + 8 * d3);
-            r[q + 5 * rs] = d3;
+    public void winogradOutputGradient(int rows, int cols, float[] dy, int dyo, int rs, int cs, int channels, float[] v,
+            int vo, int vs, float[] t) {
+        for (int c = 0; c < channels; c += LANES) {
+            PlainWinograd.outputGradient(rows, cols, Math.min(LANES, channels - c), dy, dyo + c, rs, cs, v, vo + c, vs, t);
         }
     }
 
     @Override
     public void winogradWeightGradient(float[] u, int uo, int us, int n, float[] dw, int dwo, int dws, float[] t) {
-        for (int from = 0; from < n; from += LANES) {
-            int count = Math.min(LANES, n - from);
-            for (int j = 0; j < 6; j++) {
-                weightGradient(count, u, uo + from + j * us, 6 * us, t, j * LANES, 6 * LANES);
-            }
-            for (int i = 0; i < 3; i++) {
-                weightGradient(count, t, 6 * i * LANES, LANES, dw, dwo + from + 3 * i * dws, dws);
-            }
-        }
-    }
-
-    private static void weightGradient(int n, float[] a, int ao, int as, float[] r, int ro, int rs) {
-        for (int c = 0; c < n; c++) {
-            int p = ao + c;
-            int q = ro + c;
-            float u1 = a[p + as], u2 = a[p + 2 * as], u3 = a[p + 3 * as], u4 = a[p + 4 * as];
-            float near = (u1 + u2) * (1f / 6);
-            r[q] = 0.25f * a[p] - near + (u3 + u4) * (1f / 24);
-            r[q + rs] = (u2 - u1) * (1f / 6) + (u3 - u4) * (1f / 12);
-            r[q + 2 * rs] = (u3 + u4) * (1f / 6) - near + a[p + 5 * as];
+        for (int c = 0; c < n; c += LANES) {
+            PlainWinograd.weightGradient(Math.min(LANES, n - c), u, uo + c, us, dw, dwo + c, dws, t);
         }
     }
 

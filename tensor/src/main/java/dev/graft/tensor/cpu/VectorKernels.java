@@ -107,14 +107,31 @@ final class VectorKernels implements MicroKernels {
     }
 
     @Override
-    public void winogradInput(float[] x, int xo, int rs, int cs, int channels, float[] v, int vo, int vs, float[] t) {
+    public void transpose(int rows, int columns, float[] b, int bo, int bs, float[] to, int at, int ts) {
+        if (rows < L || columns < L) {
+            plain.transpose(rows, columns, b, bo, bs, to, at, ts);
+            return;
+        }
+        float[] t = new float[L * L];
+        for (int r = 0; r < rows; r += L) {
+            int row = Math.min(r, rows - L);
+            for (int c = 0; c < columns; c += L) {
+                int column = Math.min(c, columns - L);
+                Transposition.block(b, bo + row * bs + column, bs, to, at + column * ts + row, ts, t);
+            }
+        }
+    }
+
+    @Override
+    public void winogradInput(int rows, int cols, float[] x, int xo, int rs, int cs, int channels, float[] v, int vo, int vs,
+            float[] t) {
         if (channels < L) {
-            plain.winogradInput(x, xo, rs, cs, channels, v, vo, vs, t);
+            plain.winogradInput(rows, cols, x, xo, rs, cs, channels, v, vo, vs, t);
             return;
         }
         for (int c = 0; c < channels; c += L) {
             int at = Math.min(c, channels - L);
-            WinogradVectors.input(x, xo + at, rs, cs, v, vo + at, vs, t);
+            WinogradVectors.input(rows, cols, x, xo + at, rs, cs, v, vo + at, vs, t);
         }
     }
 
@@ -131,28 +148,41 @@ final class VectorKernels implements MicroKernels {
     }
 
     @Override
-    public void winogradOutput(float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs, int rows,
-            int cols, float[] t) {
-        if (channels < L) {
-            plain.winogradOutput(m, mo, ms, channels, y, yo, rs, cs, rows, cols, t);
+    public void winogradWeightsHalf(int half, float[] w, int wo, int ws, int n, float[] u, int uo, int us,
+            float[] t) {
+        if (n < L) {
+            plain.winogradWeightsHalf(half, w, wo, ws, n, u, uo, us, t);
             return;
         }
-        for (int c = 0; c < channels; c += L) {
-            int at = Math.min(c, channels - L);
-            WinogradVectors.output(m, mo + at, ms, y, yo + at, rs, cs, rows, cols, t);
+        for (int c = 0; c < n; c += L) {
+            int at = Math.min(c, n - L);
+            WinogradVectors.weightsHalf(half, w, wo + at, ws, u, uo + at, us, t);
         }
     }
 
     @Override
-    public void winogradOutputGradient(float[] dy, int dyo, int rs, int cs, int channels, float[] v, int vo, int vs,
-            float[] t) {
+    public void winogradOutput(int rows, int cols, float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs,
+            int down, int across, float[] t) {
         if (channels < L) {
-            plain.winogradOutputGradient(dy, dyo, rs, cs, channels, v, vo, vs, t);
+            plain.winogradOutput(rows, cols, m, mo, ms, channels, y, yo, rs, cs, down, across, t);
             return;
         }
         for (int c = 0; c < channels; c += L) {
             int at = Math.min(c, channels - L);
-            WinogradVectors.outputGradient(dy, dyo + at, rs, cs, v, vo + at, vs, t);
+            WinogradVectors.output(rows, cols, m, mo + at, ms, y, yo + at, rs, cs, down, across, t);
+        }
+    }
+
+    @Override
+    public void winogradOutputGradient(int rows, int cols, float[] dy, int dyo, int rs, int cs, int channels, float[] v,
+            int vo, int vs, float[] t) {
+        if (channels < L) {
+            plain.winogradOutputGradient(rows, cols, dy, dyo, rs, cs, channels, v, vo, vs, t);
+            return;
+        }
+        for (int c = 0; c < channels; c += L) {
+            int at = Math.min(c, channels - L);
+            WinogradVectors.outputGradient(rows, cols, dy, dyo + at, rs, cs, v, vo + at, vs, t);
         }
     }
 

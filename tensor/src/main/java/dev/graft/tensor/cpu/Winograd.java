@@ -1,9 +1,12 @@
 package dev.graft.tensor.cpu;
 
+import java.util.Arrays;
+
 /**
  * Winograd convolution F(4x4,3x3) for stride 1 (Lavin and Gray, 2015): a tile of 4x4 results takes 36 products per pair
  * of channels instead of 144. The products of a position of the 6x6 tile, over all tiles and channels, are a matrix
- * product. Rounding error is about 6e-6 of the largest result.
+ * product. Rounding error is about 6e-6 of the largest result. Serves the data gradient too, a convolution of the output's
+ * gradient with the rotated kernel.
  */
 final class Winograd {
     /** Up to this many weights per position, all positions of a block of tiles are done at once by one thread. */
@@ -11,36 +14,47 @@ final class Winograd {
     private static final int FEW_TILES = 96;
     private static final int BLOCK = 24;
     private static final long SPACE_FLOATS = 6L << 20;
+    /** Rows of weights that are summed in registers; the bits depend on it, so all forms share it. */
+    private static final int DEPTH = 160;
 
     /** For those who want the last digit: {@code -Dgraft.winograd=false} sums directly. */
     private static final boolean ALLOWED = !System.getProperty("graft.winograd", "true").equalsIgnoreCase("false");
 
     private final MicroKernels mk;
     private final WinogradTiles tiles;
-    private final int inC, outH, outW, outC, size;
-    private final float[] x, u, y;
+    private final int inH, inW, inC, outH, outW, outC, padTop, padLeft;
+    private final boolean backward;
+    private final float[] x, y;
     private final int xo, yo;
     private final Epilogue epilogue;
+    /** Floats from tile to tile of the products, whose columns fill whole vectors, and the rows of a product's part. */
+    private final int ld, size, depth;
 
-    private Winograd(MicroKernels mk, int batch, int inH, int inW, int inC, int outH, int outW, int outC, int padTop,
-            int padLeft, float[] x, int xo, float[] u, float[] y, int yo, Epilogue epilogue) {
+    Winograd(MicroKernels mk, ConvGeometry g, boolean backward, float[] x, int xo, float[] y, int yo, Epilogue epilogue) {
         this.mk = mk;
-        this.inC = inC;
-        this.outH = outH;
-        this.outW = outW;
-        this.outC = outC;
+        this.backward = backward;
+        inH = backward ? g.outH() : g.inH();
+        inW = backward ? g.outW() : g.inW();
+        inC = backward ? g.outC() : g.inC();
+        outH = backward ? g.inH() : g.outH();
+        outW = backward ? g.inW() : g.outW();
+        outC = backward ? g.inC() : g.outC();
+        padTop = backward ? 2 - g.padTop() : g.padTop();
+        padLeft = backward ? 2 - g.padLeft() : g.padLeft();
         this.x = x;
         this.xo = xo;
-        this.u = u;
         this.y = y;
         this.yo = yo;
         this.epilogue = epilogue;
-        tiles = new WinogradTiles(batch, inH, inW, inC, (outH + 3) / 4, (outW + 3) / 4, 6, padTop, padLeft);
-        size = (int) Panels.size(mk, inC, outC);
+        tiles = new WinogradTiles(g.batch(), outH, outW);
+        ld = Panels.padded(mk, outC);
+        size = (int) position(mk, inC, outC);
+        int parts = (inC + DEPTH - 1) / DEPTH;
+        depth = (inC + parts - 1) / parts;
     }
 
-    /** Whether this is possible and, with the cost of transforming the weights unless they are kept, faster. */
-    static boolean pays(ConvGeometry g, boolean backward, boolean keep) {
+    /** Whether this is possible and, with the cost of transforming the weights, faster. */
+    static boolean pays(ConvGeometry g, boolean backward) {
         if (!ALLOWED || g.kH() != 3 || g.kW() != 3 || g.strideH() != 1 || g.strideW() != 1
                 || g.dilationH() != 1 || g.dilationW() != 1 || g.groups() != 1 || g.inC() < 16 || g.outC() < 16) {
             return false;
@@ -49,14 +63,24 @@ final class Winograd {
         int w = backward ? g.inW() : g.outW();
         long tiles = (long) g.batch() * ((h + 3) / 4) * ((w + 3) / 4);
         boolean filled = 2L * h * w >= (h + 3L) / 4 * ((w + 3) / 4) * 16; // tiles that are half empty gain nothing
-        return filled && (keep || tiles >= 24) && 36L * g.inC() * g.outC() * 2 < Integer.MAX_VALUE;
+        return filled && tiles >= 24 && 36L * g.inC() * g.outC() * 2 < Integer.MAX_VALUE;
+    }
+
+    /** Floats of all transformed weights. */
+    static long size(MicroKernels mk, ConvGeometry g, boolean backward) {
+        return 36 * position(mk, backward ? g.outC() : g.inC(), backward ? g.inC() : g.outC());
+    }
+
+    /** Floats from position to position: not a power of two, which would put all 36 into the same cache sets. */
+    private static long position(MicroKernels mk, int k, int n) {
+        return Panels.size(mk, k, n) + 16;
     }
 
     /** Transformed weights: 36 packed operands [inC][outC], for the data gradient [outC][inC] of the rotated kernel. */
     static void pack(MicroKernels mk, ConvGeometry g, boolean backward, float[] w, int wo, float[] to) {
         int k = backward ? g.outC() : g.inC();
         int n = backward ? g.inC() : g.outC();
-        int size = (int) Panels.size(mk, k, n);
+        int size = (int) position(mk, k, n);
         int depth = 32;
         int pieces = (k + depth - 1) / depth;
         WorkerPool.shared().run(Panels.count(mk, n) * pieces, task -> {
@@ -65,34 +89,74 @@ final class Winograd {
             int rows = Math.min(depth, k - k0);
             int column = j * Panels.width(mk);
             int width = Panels.width(mk, n, j);
-            int columns = Math.min(width, n - column);
-            int plane = rows * width;
+            int plane = rows * width + 16;
             try (Scratch s = Scratch.take(9L * plane); Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
-                for (int tap = 0; tap < 9; tap++) {
-                    int from = wo + (backward ? (k0 * 9 + 8 - tap) * n + column : (column * 9 + tap) * k + k0);
-                    Panels.pack(rows, columns, width, w, from, backward ? 9 * n : 1, backward ? 1 : 9 * k,
-                            s.data, tap * plane);
-                }
-                mk.winogradWeights(s.data, 0, plane, plane, to, column * k + k0 * width, size, t.data);
+                taps(mk, backward, k, n, k0, rows, column, width, w, wo, s.data, plane);
+                mk.winogradWeights(s.data, 0, plane, rows * width, to, column * k + k0 * width, size, t.data);
             }
         });
     }
 
-    static void run(MicroKernels mk, int batch, int inH, int inW, int inC, int outH, int outW, int outC, int padTop,
-            int padLeft, float[] x, int xo, float[] u, float[] y, int yo, Epilogue epilogue) {
-        new Winograd(mk, batch, inH, inW, inC, outH, outW, outC, padTop, padLeft, x, xo, u, y, yo, epilogue).run();
+    /** The 9 taps of weights k0.. and their columns, filled up with zeros, as [tap][row][width], taps {@code plane} apart. */
+    private static void taps(MicroKernels mk, boolean backward, int k, int n, int k0, int rows, int column, int width,
+            float[] w, int wo, float[] to, int plane) {
+        int columns = Math.min(width, n - column);
+        for (int tap = 0; tap < 9; tap++) {
+            if (backward) {
+                Panels.pack(rows, columns, width, w, wo + (k0 * 9 + 8 - tap) * n + column, 9 * n, 1, to, tap * plane);
+                continue;
+            }
+            mk.transpose(columns, rows, w, wo + (column * 9 + tap) * k + k0, 9 * k, to, tap * plane, width);
+            for (int i = 0; columns < width && i < rows; i++) {
+                Arrays.fill(to, tap * plane + i * width + columns, tap * plane + (i + 1) * width, 0f);
+            }
+        }
     }
 
-    private void run() {
+    /** With weights from {@link #pack}. */
+    void run(float[] u) {
         int count = tiles.count();
-        if (count >= FEW_TILES && inC * outC <= SMALL_WEIGHTS) {
-            WorkerPool.shared().ranges(count, count >= 16 * BLOCK ? BLOCK : BLOCK / 2, this::block);
+        if (inBlocks()) {
+            WorkerPool.shared().ranges(count, count >= 16 * BLOCK ? BLOCK : BLOCK / 2, (a, b) -> block(a, b, u));
             return;
         }
-        int per = round(count, SPACE_FLOATS / 36 / (inC + outC));
+        int per = perRound();
         for (int from = 0; from < count; from += per) {
-            positions(from, Math.min(count, from + per));
+            int first = from;
+            int to = Math.min(count, from + per);
+            positions(from, to, (v, vs, m, ms) -> {
+                int panels = Panels.count(mk, outC);
+                WorkerPool.shared().run(36 * panels, task ->
+                        multiply(task / panels, task % panels, first, to, u, v, vs, m, ms));
+            });
         }
+    }
+
+    /** With weights that nobody keeps. Transformed bit by bit in the cache they never go through memory. */
+    void runFresh(ConvGeometry g, float[] w, int wo) {
+        int count = tiles.count();
+        if (inBlocks() || perRound() < count) {
+            try (Scratch u = Scratch.take(size(mk, g, backward))) {
+                pack(mk, g, backward, w, wo, u.data);
+                run(u.data);
+            }
+            return;
+        }
+        int panels = Panels.count(mk, outC);
+        // A panel's weights are read once; its halves of the positions are shared by threads only if panels are few.
+        int parts = Math.clamp(2L * WorkerPool.shared().threads() / panels, 1, 2);
+        positions(0, count, (v, vs, m, ms) -> WorkerPool.shared().run(panels * parts, task -> {
+            int part = task % parts;
+            multiplyFresh(task / parts, part * 2 / parts, (part + 1) * 2 / parts, w, wo, v, vs, m, ms);
+        }));
+    }
+
+    private boolean inBlocks() {
+        return tiles.count() >= FEW_TILES && inC * outC <= SMALL_WEIGHTS;
+    }
+
+    private int perRound() {
+        return round(tiles.count(), SPACE_FLOATS / 36 / (inC + outC));
     }
 
     /** Tiles that are in work at a time when all threads share the positions: bounded memory, equal rounds. */
@@ -107,62 +171,100 @@ final class Winograd {
         return tiles * channels + 16;
     }
 
-    private void block(int from, int to) {
-        int n = to - from;
-        int vs = stride(n, inC);
-        int ms = stride(n, outC);
+    private void block(int from, int to, float[] u) {
+        int vs = stride(to - from, inC);
+        int ms = stride(to - from, ld);
+        int panels = Panels.count(mk, outC);
         try (Scratch v = Scratch.take(36L * vs); Scratch m = Scratch.take(36L * ms)) {
             input(from, to, v.data, 0, vs);
-            for (int e = 0; e < 36; e++) {
-                Panels.multiply(mk, n, outC, inC, 0, Panels.count(mk, outC), v.data, e * vs, inC, 1, u, e * size,
-                        m.data, e * ms, outC, false);
+            for (int task = 0; task < 36 * panels; task++) {
+                multiply(task / panels, task % panels, from, to, u, v.data, vs, m.data, ms);
             }
             output(from, to, m.data, 0, ms);
         }
     }
 
+    /** Makes the products of all positions from the transformed images. */
+    @FunctionalInterface
+    private interface Products {
+        void run(float[] v, int vs, float[] m, int ms);
+    }
+
     /** Deep layers with small images: threads share the positions, so that each weight is read once. */
-    private void positions(int from, int to) {
+    private void positions(int from, int to, Products products) {
         int n = to - from;
         int vs = stride(n, inC);
-        int ms = stride(n, outC);
-        int panels = Panels.count(mk, outC);
-        try (Scratch vSpace = Scratch.take(36L * vs); Scratch mSpace = Scratch.take(36L * ms)) {
-            float[] v = vSpace.data;
-            float[] m = mSpace.data;
-            WorkerPool pool = WorkerPool.shared();
-            pool.ranges(n, 4, (a, b) -> input(from + a, from + b, v, a * inC, vs));
-            pool.run(36 * panels, task -> {
-                int e = task / panels;
-                int j = task % panels;
-                Panels.multiply(mk, n, outC, inC, j, j + 1, v, e * vs, inC, 1, u, e * size, m, e * ms, outC, false);
-            });
-            pool.ranges(n, 4, (a, b) -> output(from + a, from + b, m, a * outC, ms));
+        int ms = stride(n, ld);
+        try (Scratch v = Scratch.take(36L * vs); Scratch m = Scratch.take(36L * ms)) {
+            WorkerPool.shared().ranges(n, 4, (a, b) -> input(from + a, from + b, v.data, a * inC, vs));
+            products.run(v.data, vs, m.data, ms);
+            WorkerPool.shared().ranges(n, 4, (a, b) -> output(from + a, from + b, m.data, a * ld, ms));
+        }
+    }
+
+    /** Panel j of the products of position e, for those of the tiles from..to that use it. */
+    private void multiply(int e, int j, int from, int to, float[] u, float[] v, int vs, float[] m, int ms) {
+        int first = Math.max(from, tiles.first(e));
+        int rows = Math.min(to, tiles.end(e)) - first;
+        if (rows <= 0) {
+            return;
+        }
+        int column = j * Panels.width(mk);
+        int width = Panels.width(mk, outC, j);
+        int a = e * vs + (first - from) * inC;
+        int b = e * size + column * inC;
+        int c = e * ms + (first - from) * ld + column;
+        for (int k = 0; k < inC; k += depth) {
+            mk.tiles(rows, width / mk.lanes(), Math.min(depth, inC - k), v, a + k, inC, 1, u, b + k * width, width, m, c, ld,
+                    k > 0);
+        }
+    }
+
+    /** Panel j of the products of all positions: the same sums in the same order as {@link #multiply}. */
+    private void multiplyFresh(int j, int half0, int half1, float[] w, int wo, float[] v, int vs, float[] m, int ms) {
+        int column = j * Panels.width(mk);
+        int width = Panels.width(mk, outC, j);
+        int plane = depth * width + 16;
+        try (Scratch raw = Scratch.take(9L * plane); Scratch u = Scratch.take(18L * plane);
+                Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
+            for (int k = 0; k < inC; k += depth) {
+                int rows = Math.min(depth, inC - k);
+                taps(mk, backward, inC, outC, k, rows, column, width, w, wo, raw.data, plane);
+                for (int half = half0; half < half1; half++) {
+                    mk.winogradWeightsHalf(half, raw.data, 0, plane, rows * width, u.data, 0, plane, t.data);
+                    for (int e = 18 * half; e < 18 * half + 18; e++) {
+                        int first = tiles.first(e);
+                        int n = tiles.end(e) - first;
+                        if (n > 0) {
+                            mk.tiles(n, width / mk.lanes(), rows, v, e * vs + first * inC + k, inC, 1, u.data,
+                                    (e - 18 * half) * plane, width, m, e * ms + first * ld + column, ld, k > 0);
+                        }
+                    }
+                }
+            }
         }
     }
 
     private void input(int from, int to, float[] v, int vo, int vs) {
         try (Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
-            tiles.visit(from, to, x, xo, (tile, d, at, rs, cs) ->
-                    mk.winogradInput(d, at, rs, cs, inC, v, vo + (tile - from) * inC, vs, t.data));
+            tiles.visit(from, to, x, xo, inH, inW, inC, 2, padTop, padLeft, (tile, rows, cols, d, at, rs, cs) ->
+                    mk.winogradInput(rows, cols, d, at, rs, cs, inC, v, vo + (tile - from) * inC, vs, t.data));
         }
     }
 
     private void output(int from, int to, float[] m, int mo, int ms) {
         try (Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
             for (int tile = from; tile < to; tile++) {
-                int image = tile / (tiles.down() * tiles.across());
-                int oy = tile / tiles.across() % tiles.down() * 4;
-                int ox = tile % tiles.across() * 4;
-                int rows = Math.min(4, outH - oy);
-                int cols = Math.min(4, outW - ox);
-                int pixel = (image * outH + oy) * outW + ox;
-                mk.winogradOutput(m, mo + (tile - from) * outC, ms, outC, y, yo + pixel * outC, outW * outC, outC,
-                        rows, cols, t.data);
+                WinogradTiles.Place p = tiles.place(tile);
+                int down = Math.min(p.rows(), outH - p.y());
+                int across = Math.min(p.cols(), outW - p.x());
+                int pixel = (p.image() * outH + p.y()) * outW + p.x();
+                mk.winogradOutput(p.rows(), p.cols(), m, mo + (tile - from) * ld, ms, outC, y, yo + pixel * outC,
+                        outW * outC, outC, down, across, t.data);
                 if (!epilogue.none()) {
-                    for (int r = 0; r < rows; r++) {
-                        int p = pixel + r * outW;
-                        epilogue.apply(p, cols, 0, outC, y, yo + p * outC, outC);
+                    for (int r = 0; r < down; r++) {
+                        int q = pixel + r * outW;
+                        epilogue.apply(q, across, 0, outC, y, yo + q * outC, outC);
                     }
                 }
             }

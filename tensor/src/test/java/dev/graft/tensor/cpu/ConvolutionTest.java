@@ -151,7 +151,7 @@ class ConvolutionTest {
         for (int i = 0; i < fused.length; i++) {
             fused[i] = Math.max(0, n.y[i] + bias[1 + i % g.outC()] + residual[2 + i]);
         }
-        boolean winograd = Winograd.pays(g, false, true) || Winograd.pays(g, true, true);
+        boolean winograd = Winograd.pays(g, false) || Winograd.pays(g, true);
         double tolerance = winograd ? WINOGRAD_TOLERANCE : TOLERANCE;
         Epilogue e = Epilogue.bias(bias, 1).residual(residual, 2, g.outC()).activation(Activation.RELU);
         compare("y", n.y, tolerance, () -> {
@@ -237,7 +237,7 @@ class ConvolutionTest {
     void packedWeightsFitOtherBatchesAndImagesOnly() {
         ConvGeometry g = ConvGeometry.of(1, 8, 8, 16, 16, 3, 3, 1, 1);
         PackedWeights packed = Convolution.packForward(g, KernelChecks.random(1, g.weightSize()), 0);
-        assertThat(packed.bytes()).isGreaterThan(4L * g.weightSize());
+        assertThat(packed.bytes()).isGreaterThanOrEqualTo(4L * g.weightSize());
         ConvGeometry larger = ConvGeometry.of(2, 11, 5, 16, 16, 3, 3, 1, 1);
         Convolution.forward(larger, new float[larger.inSize()], 0, packed, new float[larger.outSize()], 0, Epilogue.NONE);
         ConvGeometry strided = ConvGeometry.of(1, 8, 8, 16, 16, 3, 3, 2, 1);
