@@ -12,6 +12,7 @@ final class DeviceBatches implements Batches.Cursor {
     private final Batches.Cursor source;
     private final Device device;
     private TrainingBatch next;
+    private long waited;
 
     /** Closes {@code source} with itself. */
     DeviceBatches(Batches.Cursor source, Device device) {
@@ -29,11 +30,18 @@ final class DeviceBatches implements Batches.Cursor {
     /** The next batch, in no scope. */
     private TrainingBatch load() {
         try (Scope scope = Scope.open("batch")) {
+            long start = System.nanoTime();
             TrainingBatch b = source.next();
+            waited += System.nanoTime() - start;
             Scope.adopt(b.input());
             Scope.adopt(b.target());
             return new TrainingBatch(b.input().to(device).retain(), b.target().to(device).retain(), b.indices());
         }
+    }
+
+    /** Seconds in which batches were not there yet, or were put together by the calling thread. */
+    double waited() {
+        return waited / 1e9;
     }
 
     @Override

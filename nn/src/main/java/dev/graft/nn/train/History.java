@@ -31,7 +31,7 @@ public record History(List<HistoryRow> rows) {
         List<String> groups = rows.isEmpty() ? List.of() : List.copyOf(rows.getFirst().lr().keySet());
         metrics.forEach(m -> s.append(',').append(quoted(m)));
         groups.forEach(g -> s.append(',').append(quoted("lr " + g)));
-        s.append(",seconds,samples_per_second\n");
+        s.append(",seconds,samples_per_second,waited\n");
         for (HistoryRow r : rows) {
             StringJoiner line = new StringJoiner(",");
             line.add(Integer.toString(r.epoch() + 1)).add(number(r.trainLoss())).add(number(r.trainAccuracy()))
@@ -39,7 +39,8 @@ public record History(List<HistoryRow> rows) {
             metrics.forEach(m -> line.add(number(r.metrics().getOrDefault(m, Double.NaN))));
             groups.forEach(g -> line.add(number(r.lr().getOrDefault(g, Double.NaN))));
             line.add(String.format(Locale.ROOT, "%.3f", r.seconds()))
-                    .add(String.format(Locale.ROOT, "%.1f", r.samplesPerSecond()));
+                    .add(String.format(Locale.ROOT, "%.1f", r.samplesPerSecond()))
+                    .add(String.format(Locale.ROOT, "%.3f", r.waited()));
             s.append(line).append('\n');
         }
         return s.toString();

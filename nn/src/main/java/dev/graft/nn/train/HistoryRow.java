@@ -14,10 +14,12 @@ import java.util.Map;
  * @param samples          trained on
  * @param seconds          training and validation
  * @param samplesPerSecond of training alone
+ * @param waited           share of the training time, 0 to 1, in which the training thread had to get its next batch instead of
+ *                         computing: loading and augmentation are too slow where this is more than a few hundredths
  */
 public record HistoryRow(int epoch, double trainLoss, double trainAccuracy, double valLoss, double valAccuracy,
                          Map<String, Double> metrics, Map<String, Double> lr, long samples, double seconds,
-                         double samplesPerSecond) {
+                         double samplesPerSecond, double waited) {
     /** What monitors see: the values that exist, by their names. */
     public Map<String, Double> values() {
         Map<String, Double> v = new LinkedHashMap<>();
@@ -42,6 +44,7 @@ public record HistoryRow(int epoch, double trainLoss, double trainAccuracy, doub
         values().forEach((name, v) -> s.append(String.format(Locale.ROOT,
                 name.endsWith("accuracy") ? ", %s %.4f" : ", %s %.5g", name.replace('_', ' '), v)));
         lr.forEach((name, v) -> s.append(String.format(Locale.ROOT, ", lr %s %.3g", name, v)));
-        return s + String.format(Locale.ROOT, ", %.1f s, %.0f samples/s", seconds, samplesPerSecond);
+        return s + String.format(Locale.ROOT, ", %.1f s, %.0f samples/s, waited for data %.0f %%", seconds, samplesPerSecond,
+                100 * waited);
     }
 }

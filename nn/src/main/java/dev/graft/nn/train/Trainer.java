@@ -55,6 +55,7 @@ public final class Trainer {
     private long step;
     private final Tally tally = new Tally();
     private double trainSeconds;
+    private double waited;
     private final List<HistoryRow> history = new ArrayList<>();
     private EarlyStopping.State stopping = EarlyStopping.State.START;
     private boolean stopped;
@@ -196,6 +197,7 @@ public final class Trainer {
     /** The rest of an epoch; false when it was stopped before its end. */
     private boolean steps(Batches train, ProgressDisplay display, TrainStep one) {
         int count = train.count();
+        double before = trainSeconds;       // of this epoch, when it is gone on with
         try (DeviceBatches cursor = new DeviceBatches(train.open(epoch, batch), device)) {
             while (batch < count) {
                 long start = System.nanoTime();
@@ -204,6 +206,7 @@ public final class Trainer {
                 step++;
                 batch += done.batches();
                 trainSeconds += (System.nanoTime() - start) / 1e9;
+                waited = cursor.waited() / (trainSeconds - before);
                 display.step(tally);
                 tell(new TrainEvent.Step(step, epoch, batch, done.loss(), done.samples()));
                 CheckpointPolicy policy = options.checkpoints();
@@ -266,7 +269,7 @@ public final class Trainer {
         double nan = Double.NaN;
         return new HistoryRow(epoch, tally.loss(), tally.accuracy(), e == null ? nan : e.loss(),
                 e == null ? nan : e.accuracy(), e == null ? Map.of() : e.metrics(), lr, tally.samples(),
-                trainSeconds + (e == null ? 0 : e.seconds()), tally.samples() / trainSeconds);
+                trainSeconds + (e == null ? 0 : e.seconds()), tally.samples() / trainSeconds, waited);
     }
 
     /** Whether this is the best epoch so far; sets whether the run is to stop. */

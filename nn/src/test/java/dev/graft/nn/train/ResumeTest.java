@@ -83,7 +83,7 @@ class ResumeTest {
 
     private static List<HistoryRow> withoutTime(History h) {
         return h.rows().stream().map(r -> new HistoryRow(r.epoch(), r.trainLoss(), r.trainAccuracy(), r.valLoss(),
-                r.valAccuracy(), r.metrics(), r.lr(), r.samples(), 0, 0)).toList();
+                r.valAccuracy(), r.metrics(), r.lr(), r.samples(), 0, 0, 0)).toList();
     }
 
     @ParameterizedTest

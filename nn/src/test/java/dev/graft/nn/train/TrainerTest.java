@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 
 class TrainerTest {
@@ -199,16 +200,60 @@ class TrainerTest {
         assertThat(tensors.subList(5, 300)).allMatch(n -> n <= tensors.get(4));
     }
 
+    /** Batches that come late, each after a pause of at least {@code millis}. */
+    private record Late(Batches all, int millis) implements Batches {
+        @Override
+        public int count() {
+            return all.count();
+        }
+
+        @Override
+        public long samples() {
+            return all.samples();
+        }
+
+        @Override
+        public Cursor open(int epoch, int firstBatch) {
+            Cursor c = all.open(epoch, firstBatch);
+            return new Cursor() {
+                @Override
+                public boolean hasNext() {
+                    return c.hasNext();
+                }
+
+                @Override
+                public TrainingBatch next() {
+                    long end = System.nanoTime() + millis * 1_000_000L;
+                    while (System.nanoTime() < end) {
+                        LockSupport.parkNanos(end - System.nanoTime());
+                    }
+                    return c.next();
+                }
+            };
+        }
+    }
+
+    @Test
+    void theHistorySaysHowLongDataWasWaitedFor() {
+        Blobs b = Blobs.moons(20, 1);
+        Sequential m = Blobs.mlp(1);
+        Batches late = new Late(Batches.of(b.x, b.y, 5), 4);
+        HistoryRow row = new Trainer(m, new Sgd(0.1).optimizer(m), new CrossEntropy(), new TrainOptions(1, 1))
+                .fit(late, null).history().rows().getFirst();
+        double seconds = row.samples() / row.samplesPerSecond();
+        assertThat(row.waited() * seconds).isGreaterThanOrEqualTo(4 * 0.004 * 0.999).isLessThanOrEqualTo(seconds);
+    }
+
     @Test
     void theHistoryAsCsv() {
-        HistoryRow a = new HistoryRow(0, 1.5, 0.25, Double.NaN, Double.NaN, Map.of(), Map.of("head", 0.1), 10, 2, 5);
-        HistoryRow b = new HistoryRow(1, 1, 0.5, 0.75, 1, Map.of(), Map.of("head", 0.05), 10, 2.25, 5);
+        HistoryRow a = new HistoryRow(0, 1.5, 0.25, Double.NaN, Double.NaN, Map.of(), Map.of("head", 0.1), 10, 2, 5, 0);
+        HistoryRow b = new HistoryRow(1, 1, 0.5, 0.75, 1, Map.of(), Map.of("head", 0.05), 10, 2.25, 5, 0.125);
         assertThat(new History(List.of(a, b)).csv()).isEqualTo("""
-                epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr head,seconds,samples_per_second
-                1,1.5,0.25,,,0.1,2.000,5.0
-                2,1.0,0.5,0.75,1.0,0.05,2.250,5.0
+                epoch,train_loss,train_accuracy,val_loss,val_accuracy,lr head,seconds,samples_per_second,waited
+                1,1.5,0.25,,,0.1,2.000,5.0,0.000
+                2,1.0,0.5,0.75,1.0,0.05,2.250,5.0,0.125
                 """);
         assertThat(b).hasToString("epoch 2, train loss 1.0000, train accuracy 0.5000, val loss 0.75000, val accuracy 1.0000,"
-                + " lr head 0.0500, 2.3 s, 5 samples/s");
+                + " lr head 0.0500, 2.3 s, 5 samples/s, waited for data 13 %");
     }
 }
