@@ -164,12 +164,13 @@ public final class CudaBackend implements Backend {
         return switch (op) {
             case FusedOp.ConvBiasActivation c -> convolutions.run(c, in, out);
             case FusedOp.LinearBiasActivation l -> products.run(l, in, out);
+            case FusedOp.InvertedResidual r -> false; // composed of the first, see supports
         };
     }
 
     @Override
     public boolean supports(FusedOp op) {
-        return true;
+        return !(op instanceof FusedOp.InvertedResidual);
     }
 
     /** Waits for {@code op} and blames it by name. */

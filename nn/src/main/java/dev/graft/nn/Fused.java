@@ -1,9 +1,11 @@
 package dev.graft.nn;
 
 import dev.graft.autograd.Tape;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.backend.Backends;
 import dev.graft.tensor.op.ConvParams;
 import dev.graft.tensor.op.FusedOp;
 import java.util.List;
@@ -43,6 +45,60 @@ public final class Fused {
             }
         });
         return then == null ? passOn(y, activation.call(y)) : y;
+    }
+
+    /**
+     * The block of MobileNetV2 as one op, so that the expanded image never leaves the cache: layers are [1x1 convolution,
+     * batch norm, activation], [depthwise convolution, batch norm, the same activation], 1x1 convolution, batch norm, all
+     * with folded batch norm and none in want of a gradient. Null if that is not so, or the device has nothing for it.
+     */
+    static Tensor invertedResidual(List<Module> layers, Tensor residual, Tensor x) {
+        if (layers.size() != 4 || !(layers.get(0) instanceof Sequential first)
+                || !(layers.get(1) instanceof Sequential second) || first.size() != 3 || second.size() != 3 || x.rank() != 4 || x.dtype() != DType.F32
+                || Tape.isRecording() && (x.requiresGrad() || residual != null && residual.requiresGrad())) {
+            return null;
+        }
+        if (!(first.get(0) instanceof Conv2d expand && first.get(1) instanceof BatchNorm2d n1
+                && second.get(0) instanceof Conv2d depthwise && second.get(1) instanceof BatchNorm2d n2
+                && layers.get(2) instanceof Conv2d project && layers.get(3) instanceof BatchNorm2d n3
+                && first.get(2) instanceof Activation a && second.get(2) instanceof Activation b)) {
+            return null;
+        }
+        ConvParams p = depthwise.params(x);
+        if (!folds(expand, n1) || !folds(depthwise, n2) || !folds(project, n3) || !pointwise(expand) || !pointwise(project)
+                || p.groups() != expand.outChannels() || depthwise.outChannels() != p.groups() || a.fused() == null
+                || a.fused() != b.fused()) {
+            return null;
+        }
+        FusedOp op = new FusedOp.InvertedResidual(p, a.fused());
+        if (!Backends.of(x.device()).supports(op)) {
+            return null;
+        }
+        Tensor[] in = new Tensor[residual == null ? 7 : 8];
+        Conv2d[] convs = {expand, depthwise, project};
+        BatchNorm2d[] norms = {n1, n2, n3};
+        in[0] = x;
+        for (int i = 0; i < 3; i++) {
+            Tensor[] wb = convs[i].folded().of(convs[i], norms[i]);
+            in[1 + 2 * i] = wb[0];
+            in[2 + 2 * i] = wb[1];
+        }
+        if (residual != null) {
+            in[7] = residual;
+        }
+        Tensor y = Dispatcher.one(op, in);
+        for (int i = 1; i < 7; i++) {
+            in[i].close();
+        }
+        return y;
+    }
+
+    private static boolean folds(Conv2d conv, BatchNorm2d bn) {
+        return bn.usesRunningStatistics() && bn.channels() == conv.outChannels() && !wantsGradient(conv, bn);
+    }
+
+    private static boolean pointwise(Conv2d c) {
+        return c.kernelH() == 1 && c.kernelW() == 1 && c.spec().params(1, 1, 1, 1).equals(ConvParams.of(1, 0));
     }
 
     /** activation(bn(x) + residual) with the batch's statistics. */

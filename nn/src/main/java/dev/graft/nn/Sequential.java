@@ -55,6 +55,10 @@ public final class Sequential extends Module {
     }
 
     private static Tensor run(List<Module> layers, Tensor residual, Tensor x) {
+        Tensor whole = Fused.invertedResidual(layers, residual, x);
+        if (whole != null) {
+            return whole;
+        }
         Tensor y = x;
         boolean added = residual == null;
         for (int i = 0, n; i < layers.size(); i += n) {

@@ -79,6 +79,47 @@ class FusedTest {
         ConvLayersTest.assertClose(Fused.convBn(conv, other, null, null, x), other.call(conv.call(x)).toDoubles());
     }
 
+    private static Sequential inverted(Activation a, Activation b, int stride) {
+        ConvSpec bare = ConvSpec.DEFAULT.bias(false);
+        return Samples.randomize(new Sequential(
+                new Sequential(new Conv2d(4, 24, 1, bare), new BatchNorm2d(24), a),
+                new Sequential(new Conv2d(24, 24, 3, bare.padding(1).stride(stride).groups(24)), new BatchNorm2d(24), b),
+                new Conv2d(24, 4, 1, bare), new BatchNorm2d(4)), 8);
+    }
+
+    /** The block's layers called one by one. */
+    private static Tensor layers(Sequential block, Tensor r, Tensor x) {
+        Tensor y = x;
+        for (int i = 0; i < 2; i++) {
+            for (Module m : ((Sequential) block.get(i)).children().values()) {
+                y = m.call(y);
+            }
+        }
+        y = block.get(3).call(block.get(2).call(y));
+        return r == null ? y : y.add(r);
+    }
+
+    @Test
+    void anInvertedResidualBlockIsOneOpUnlessItLearns() {
+        for (int stride = 1; stride <= 2; stride++) {
+            Sequential block = inverted(Activation.relu6(), Activation.relu6(), stride);
+            for (Tensor r : new Tensor[] {null, stride == 1 ? residual : Samples.floats(9, 2, 3, 3, 4)}) {
+                Tensor expected = layers(block, r, residual);
+                assertThat(ops(() -> ConvLayersTest.assertClose(
+                        r == null ? block.call(residual) : block.callAdd(residual, r), expected.toDoubles())))
+                        .contains("inverted_residual").doesNotContain("conv2d_bias_activation");
+            }
+        }
+        Sequential block = inverted(Activation.relu6(), Activation.relu6(), 1);
+        assertThat(ops(() -> inverted(Activation.relu(), Activation.relu6(), 1).call(residual)))
+                .doesNotContain("inverted_residual");
+        assertThat(ops(() -> Samples.training(() -> block.call(residual)))).doesNotContain("inverted_residual");
+        try (Tape tape = new Tape()) {      // only the input wants a gradient
+            tape.watch(residual);
+            assertThat(ops(() -> tape.record(() -> block.call(residual).sum()))).doesNotContain("inverted_residual");
+        }
+    }
+
     @Test
     void trainingUsesTheBatch() {
         Tensor expected = Samples.training(() -> apart(Activation.relu(), residual));

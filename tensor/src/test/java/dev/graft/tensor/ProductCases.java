@@ -98,6 +98,12 @@ final class ProductCases {
             fused(all, a, half.withGroups(6), new int[] {1, 7, 6, 6}, 6, 3);
             fused(all, a, same, new int[] {2, 28, 28, 32}, 48, 3);
             fused(all, a, half, new int[] {2, 29, 30, 16}, 40, 3);
+            inverted(all, a, same, new int[] {2, 5, 6, 3}, 7, 4, 3);
+            inverted(all, a, half, new int[] {1, 7, 6, 4}, 20, 5, 3);
+            inverted(all, a, ConvParams.of(1, 2), new int[] {1, 6, 7, 3}, 18, 4, 5);
+            inverted(all, a, same, new int[] {3, 60, 31, 8}, 130, 9, 3);
+            inverted(all, a, half, new int[] {2, 61, 60, 6}, 96, 24, 3);
+            inverted(all, a, new ConvParams(2, 2, 0, 1, 0, 1, 1, 1, 1), new int[] {17, 8, 8, 12}, 32, 40, 3);
             fused(all, a, same.withGroups(65), new int[] {2, 27, 28, 65}, 65, 3);
         }
     }
@@ -125,6 +131,20 @@ final class ProductCases {
         boolean large = Shape.of(x).size() > 2_000;
         Case plain = Case.of(op, tolerance(k), floats(X, x), floats(uniform(-2, 2), w), floats(X, o));
         Case residual = Case.of(op, tolerance(k), floats(X, x), floats(uniform(-2, 2), w), floats(X, o), floats(X, y));
+        all.add(large ? plain.isLarge() : plain);
+        all.add(large ? residual.isLarge() : residual);
+    }
+
+    /** Large last biases: 16-bit numbers are rounded three times on the way. */
+    private static void inverted(List<Case> all, FusedOp.Activation a, ConvParams p, int[] x, int wide, int o, int k) {
+        int[] y = {x[0], p.outH(x[1], k), p.outW(x[2], k), o};
+        var op = new FusedOp.InvertedResidual(p.withGroups(wide), a);
+        Case plain = Case.of(op, tolerance(k), floats(X, x), floats(W, wide, 1, 1, x[3]), floats(X, wide),
+                floats(W, wide, k, k, 1), floats(X, wide), floats(W, o, 1, 1, wide), floats(uniform(-3, 3), o));
+        Case residual = Case.of(op, tolerance(k), floats(X, x), floats(W, wide, 1, 1, x[3]), floats(X, wide),
+                floats(W, wide, k, k, 1), floats(X, wide), floats(W, o, 1, 1, wide), floats(uniform(-3, 3), o),
+                floats(X, y));
+        boolean large = Shape.of(x).size() > 2_000;
         all.add(large ? plain.isLarge() : plain);
         all.add(large ? residual.isLarge() : residual);
     }

@@ -18,7 +18,8 @@ final class CpuProducts {
 
     /** Runs a fused op; other dtypes are composed from primitives. */
     void fused(FusedOp op, Tensor[] in, Tensor out) {
-        if (!F32.all(in) || in[0].size() == 0 || in[1].size() == 0) {
+        if (!F32.all(in) || in[0].size() == 0 || in[1].size() == 0
+                || op instanceof FusedOp.InvertedResidual r && !fits(r, in)) {
             try (Scope s = Scope.open("composed " + op.name())) {
                 Tensor y = op.compose(in)[0];
                 System.arraycopy(y.host().array(), Math.toIntExact(y.offset()), out.host().array(),
@@ -44,7 +45,43 @@ final class CpuProducts {
                 int k = in[1].dim(1);
                 multiply(true, y.size() / n, n, k, x, in[1], y, end.activation(activation(l.activation())));
             }
+            case FusedOp.InvertedResidual r -> {
+                ConvGeometry g = depthwise(r, in);
+                Epilogue.Activation then = activation(r.activation());
+                F32 residual = in.length == 8 ? F32.of(in[7]) : null;
+                Epilogue last = bias(in[6]);
+                InvertedResidual.run(kernels, g, product(g.batch(), g.inH(), g.inW(), in[1], bias(in[2]).activation(then)),
+                        packed(g, in[3]).data, bias(in[4]).activation(then),
+                        product(g.batch(), g.outH(), g.outW(), in[5], residual == null ? last
+                                : last.residual(residual.array(), residual.at(), out.dim(3))),
+                        x.array(), x.at(), y.array(), y.at());
+            }
         }
+    }
+
+    private boolean fits(FusedOp.InvertedResidual op, Tensor[] in) {
+        return InvertedResidual.fits(kernels, depthwise(op, in));
+    }
+
+    private static ConvGeometry depthwise(FusedOp.InvertedResidual op, Tensor[] in) {
+        return geometry(op.params(), in[0].shape().with(3, in[1].dim(0)), in[3].shape());
+    }
+
+    private static Epilogue bias(Tensor t) {
+        F32 b = F32.of(t);
+        return Epilogue.bias(b.array(), b.at());
+    }
+
+    private InvertedResidual.Product product(int batch, int h, int w, Tensor weight, Epilogue then) {
+        ConvGeometry g = ConvGeometry.of(batch, h, w, weight.dim(3), weight.dim(0), 1, 1, 1, 0);
+        return new InvertedResidual.Product(packed(g, weight), then);
+    }
+
+    /** Packed weights of a convolution, kept if they may be. */
+    private PackedWeights packed(ConvGeometry g, Tensor weight) {
+        F32 w = F32.of(weight);
+        PackedWeights kept = Convolution.kept(kernels, g, false, weight.host(), w.at());
+        return kept != null ? kept : Convolution.packForward(g, w.array(), w.at());
     }
 
     private void forward(ConvGeometry g, F32 x, Tensor weight, F32 y, Epilogue end) {

@@ -104,8 +104,8 @@ final class Pooling {
     }
 
     /** dx = 0, then dx at the winners' places += dy. Images of {@code pixels} pixels, {@code windows} winners each. */
-    private void maxPoolBackward(float[] dy, int dyo, int[] index, int io, float[] dx, int dxo, int n, int windows, int pixels,
-            int c) {
+    private void maxPoolBackward(float[] dy, int dyo, int[] index, int io, float[] dx, int dxo, int n, int windows,
+            int pixels, int c) {
         int pieces = (c - 1) / CHANNELS + 1;
         WorkerPool.shared().run(n * pieces, t -> {
             int c0 = t % pieces * CHANNELS;

@@ -50,9 +50,7 @@ final class SlidingDepthwise {
     }
 
     static void forward(ConvGeometry g, float[] x, int xo, float[] packed, float[] y, int yo, Epilogue e) {
-        Rows r = new Rows(g.batch(), g.inH(), g.inW(), g.outH(), g.outW(), g.outC(), g.strideH(), g.padTop(), g.padLeft(),
-                packed, e);
-        r.run(x, xo, y, yo);
+        Rows.of(g, packed, e).run(x, xo, y, yo);
     }
 
     static void backwardData(ConvGeometry g, float[] dy, int dyo, float[] packed, float[] dx, int dxo) {
@@ -88,52 +86,66 @@ final class SlidingDepthwise {
     }
 
     /** A convolution without regard to what it is the forward or backward pass of. */
-    private record Rows(int batch, int inH, int inW, int outH, int outW, int c, int stride, int padTop, int padLeft,
-            float[] w, Epilogue e) {
+    record Rows(int batch, int inH, int inW, int outH, int outW, int c, int stride, int padTop, int padLeft, float[] w,
+            Epilogue e) {
+        static Rows of(ConvGeometry g, float[] packed, Epilogue e) {
+            return new Rows(g.batch(), g.inH(), g.inW(), g.outH(), g.outW(), g.outC(), g.strideH(), g.padTop(), g.padLeft(),
+                    packed, e);
+        }
+
         void run(float[] x, int xo, float[] y, int yo) {
             int per = rowsPerTask(batch, outH, outW, c);
             int blocks = (outH + per - 1) / per;
-            float[] none = Scratch.zeros(Math.max(c, inW * c));
-            boolean right = (outW - 1) * stride - padLeft + 2 == inW;
-            boolean inside = e.residual() == null;
-            float[] bias = inside && e.bias() != null ? e.bias() : none;
-            int bo = bias == none ? 0 : e.biasOffset();
-            float low = inside && e.activation() != Activation.NONE ? 0f : Float.NEGATIVE_INFINITY;
-            float high = inside && e.activation() == Activation.RELU6 ? 6f : Float.POSITIVE_INFINITY;
-            boolean pairs = stride == 1 && VectorKernels.MANY_REGISTERS;
             WorkerPool.shared().run(batch * blocks, task -> {
                 int image = task / blocks;
                 int from = task % blocks * per;
                 int to = Math.min(outH, from + per);
-                Lines in = new Lines(x, xo + image * inH * inW * c, inH, inW * c, none);
-                try (Scratch nowhere = Scratch.take(pairs ? outW * c : 1)) {
-                    for (int oy = from; oy < to; oy += pairs ? 2 : 1) {
-                        int top = oy * stride - padTop;
-                        float[] x0 = in.array(top), x1 = in.array(top + 1), x2 = in.array(top + 2), x3 = in.array(top + 3);
-                        int o0 = in.at(top), o1 = in.at(top + 1), o2 = in.at(top + 2), o3 = in.at(top + 3);
-                        int line = yo + (image * outH + oy) * outW * c;
-                        float[] z = oy + 1 < outH ? y : nowhere.data;
-                        int zo = oy + 1 < outH ? line + outW * c : 0;
-                        for (int j = 0; j < c; j += L) {
-                            int q = Math.min(j, c - L);
-                            if (pairs) {
-                                DepthwiseRows.two(x0, o0 + q, x1, o1 + q, x2, o2 + q, x3, o3 + q, c, padLeft == 1, right,
-                                        outW - (right ? 1 : 0), w, q, c, bias, bo + q, low, high, y, line + q, z, zo + q, c);
-                            } else if (stride == 1) {
-                                DepthwiseRows.one(x0, o0 + q, x1, o1 + q, x2, o2 + q, c, padLeft == 1, right,
-                                        outW - (right ? 1 : 0), w, q, c, bias, bo + q, low, high, y, line + q, c);
-                            } else {
-                                DepthwiseRows.strided(x0, o0 + q, x1, o1 + q, x2, o2 + q, c, padLeft == 1, right,
-                                        outW - (right ? 1 : 0), w, q, c, bias, bo + q, low, high, y, line + q, c);
-                            }
-                        }
-                        if (!inside) {
-                            int rows = pairs && oy + 1 < outH ? 2 : 1;
-                            e.apply((long) (image * outH + oy) * outW, rows * outW, 0, c, y, line, c);
+                int pixel = (image * outH + from) * outW;
+                boolean residual = e.residual() != null;
+                rows(x, xo + image * inH * inW * c, 0, inH, from, to, residual ? Epilogue.NONE : e, y, yo + pixel * c);
+                if (residual) {
+                    e.apply(pixel, (to - from) * outW, 0, c, y, yo + pixel * c, c);
+                }
+            });
+        }
+
+        /**
+         * Rows {@code from..to} of an image's results, without a residual. Rows {@code first..end} of the image lie at
+         * {@code xo}; they are all that are needed and exist.
+         */
+        void rows(float[] x, int xo, int first, int end, int from, int to, Epilogue e, float[] y, int yo) {
+            float[] none = Scratch.zeros(Math.max(c, inW * c));
+            Lines in = new Lines(x, xo, end - first, inW * c, none);
+            boolean right = (outW - 1) * stride - padLeft + 2 == inW;
+            int pixels = outW - (right ? 1 : 0);
+            float[] bias = e.bias() != null ? e.bias() : none;
+            int bo = e.bias() != null ? e.biasOffset() : 0;
+            float low = e.activation() != Activation.NONE ? 0f : Float.NEGATIVE_INFINITY;
+            float high = e.activation() == Activation.RELU6 ? 6f : Float.POSITIVE_INFINITY;
+            boolean pairs = stride == 1 && VectorKernels.MANY_REGISTERS;
+            try (Scratch nowhere = Scratch.take(pairs ? outW * c : 1)) {
+                for (int oy = from; oy < to; oy += pairs ? 2 : 1) {
+                    int top = oy * stride - padTop - first;
+                    float[] x0 = in.array(top), x1 = in.array(top + 1), x2 = in.array(top + 2), x3 = in.array(top + 3);
+                    int o0 = in.at(top), o1 = in.at(top + 1), o2 = in.at(top + 2), o3 = in.at(top + 3);
+                    int line = yo + (oy - from) * outW * c;
+                    float[] z = oy + 1 < to ? y : nowhere.data;
+                    int zo = oy + 1 < to ? line + outW * c : 0;
+                    for (int j = 0; j < c; j += L) {
+                        int q = Math.min(j, c - L);
+                        if (pairs) {
+                            DepthwiseRows.two(x0, o0 + q, x1, o1 + q, x2, o2 + q, x3, o3 + q, c, padLeft == 1, right,
+                                    pixels, w, q, c, bias, bo + q, low, high, y, line + q, z, zo + q, c);
+                        } else if (stride == 1) {
+                            DepthwiseRows.one(x0, o0 + q, x1, o1 + q, x2, o2 + q, c, padLeft == 1, right, pixels, w, q, c,
+                                    bias, bo + q, low, high, y, line + q, c);
+                        } else {
+                            DepthwiseRows.strided(x0, o0 + q, x1, o1 + q, x2, o2 + q, c, padLeft == 1, right, pixels, w, q,
+                                    c, bias, bo + q, low, high, y, line + q, c);
                         }
                     }
                 }
-            });
+            }
         }
     }
 

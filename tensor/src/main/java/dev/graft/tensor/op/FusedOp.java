@@ -1,5 +1,7 @@
 package dev.graft.tensor.op;
 
+import dev.graft.tensor.Dispatcher;
+import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
@@ -43,6 +45,60 @@ public sealed interface FusedOp extends Op {
         public Tensor[] compose(Tensor[] in) {
             Tensor y = in[0].conv2d(in[1], params).add(in[2]);
             return new Tensor[] {activation.apply(in.length == 4 ? y.add(in[3]) : y)};
+        }
+    }
+
+    /**
+     * The block of MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381), so that a backend can keep the expanded image in
+     * its cache: y1 = activation(conv(x, w1) + b1), y2 = activation(conv(y1, w2) + b2), y = conv(y2, w3) + b3 [+ residual].
+     * Inputs: x [N, H, W, C], w1 [E, 1, 1, C], b1 [E], w2 [E, kH, kW, 1], b2 [E], w3 [O, 1, 1, E], b3 [O], and residual
+     * [N, Ho, Wo, O] if any.
+     *
+     * @param params those of the depthwise convolution, whose groups are E
+     */
+    record InvertedResidual(ConvParams params, Activation activation) implements FusedOp {
+        private static final ConvParams POINTWISE = ConvParams.of(1, 0);
+
+        @Override
+        public String name() {
+            return "inverted_residual";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.that(in.length == 7 || in.length == 8, () -> "takes 7 or 8 inputs, got " + in.length);
+            pointwise(in[1], "expansion");
+            pointwise(in[5], "projection");
+            Check.that(params.groups() == in[1].dim(0) && in[3].shape().rank() == 4 && in[3].dim(0) == in[1].dim(0),
+                    () -> "expansion " + in[1].shape() + " and weight " + in[3].shape() + " of a convolution in "
+                            + params.groups() + " groups do not make a depthwise convolution");
+            TensorSpec wide = in[0];
+            for (int i = 1; i <= 5; i += 2) {
+                Shape y = ConvOp.outShape(i == 3 ? params : POINTWISE, wide, in[i]);
+                Check.shape(in[i + 1], Shape.of(in[i].dim(0)), "bias");
+                wide = new TensorSpec(in[0].dtype(), y);
+            }
+            if (in.length == 8) {
+                Check.shape(in[7], wide.shape(), "residual");
+            }
+            return Check.out(in[0].dtype(), wide.shape());
+        }
+
+        private static void pointwise(TensorSpec w, String what) {
+            Check.rank(w, 4, what, "[O, 1, 1, C]");
+            Check.that(w.dim(1) == 1 && w.dim(2) == 1, () -> what + " " + w.shape() + " is not [O, 1, 1, C]");
+        }
+
+        @Override
+        public Tensor[] compose(Tensor[] in) {
+            Tensor wide = Dispatcher.one(new ConvBiasActivation(POINTWISE, activation), in[0], in[1], in[2]);
+            Tensor seen = Dispatcher.one(new ConvBiasActivation(params, activation), wide, in[3], in[4]);
+            Scope.drop(wide);
+            FusedOp project = new ConvBiasActivation(POINTWISE, Activation.NONE);
+            Tensor y = in.length == 8 ? Dispatcher.one(project, seen, in[5], in[6], in[7])
+                    : Dispatcher.one(project, seen, in[5], in[6]);
+            Scope.drop(seen);
+            return new Tensor[] {y};
         }
     }
 
