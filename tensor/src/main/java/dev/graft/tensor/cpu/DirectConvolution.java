@@ -34,6 +34,10 @@ final class DirectConvolution {
     }
 
     static void forward(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] packed, float[] y, int yo, Epilogue e) {
+        if (StemConvolution.serves(mk, g)) {
+            StemConvolution.forward(mk, g, x, xo, packed, y, yo, e);
+            return;
+        }
         Target target = new Target(g.outH(), g.outW(), g.outC(), 0, 1, 0, 1);
         run(mk, Window.of(g), g.batch(), g.groups(), g.outPerGroup(), x, xo, packed, 0, target, y, yo, e);
     }
@@ -131,6 +135,10 @@ final class DirectConvolution {
 
     static void backwardWeights(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] dy, int dyo,
             float[] dw, int dwo) {
+        if (StemConvolution.serves(mk, g)) {
+            StemConvolution.backwardWeights(mk, g, x, xo, dy, dyo, dw, dwo);
+            return;
+        }
         Window window = Window.of(g);
         int depth = window.depth();
         int m = g.outPerGroup();

@@ -32,6 +32,12 @@ interface MicroKernels {
     /** c[co + j] (+)= sum over k of a[ao + k] * b[bo + j*bs + k], for {@code n} dot products of length {@code k}. */
     void dots(int n, int k, float[] a, int ao, float[] b, int bo, int bs, float[] c, int co, boolean accumulate);
 
+    /**
+     * Joins rows of windows: {@code to[at + (p*rows + r)*n + i] = x[xo + p*xs + r*rs + i]} for p below {@code pixels}, r below
+     * {@code rows}, i below n. May read and write up to two vectors beyond the end of what is asked for.
+     */
+    void windows(int pixels, int rows, int n, float[] x, int xo, int xs, int rs, float[] to, int at);
+
     /** to[at + c*ts + r] = b[bo + r*bs + c]: a matrix of {@code rows} x {@code columns} becomes its transpose. */
     void transpose(int rows, int columns, float[] b, int bo, int bs, float[] to, int at, int ts);
 

@@ -83,6 +83,15 @@ final class PlainKernels implements MicroKernels {
     }
 
     @Override
+    public void windows(int pixels, int rows, int n, float[] x, int xo, int xs, int rs, float[] to, int at) {
+        for (int p = 0; p < pixels; p++) {
+            for (int r = 0; r < rows; r++) {
+                System.arraycopy(x, xo + p * xs + r * rs, to, at + (p * rows + r) * n, n);
+            }
+        }
+    }
+
+    @Override
     public void transpose(int rows, int columns, float[] b, int bo, int bs, float[] to, int at, int ts) {
         for (int r0 = 0; r0 < rows; r0 += TRANSPOSE_BLOCK) {
             int n = Math.min(TRANSPOSE_BLOCK, rows - r0);

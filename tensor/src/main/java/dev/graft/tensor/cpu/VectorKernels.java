@@ -106,6 +106,20 @@ final class VectorKernels implements MicroKernels {
         s.intoArray(sums, at);
     }
 
+    /** Whole vectors: what one writes too much the next one overwrites. */
+    @Override
+    public void windows(int pixels, int rows, int n, float[] x, int xo, int xs, int rs, float[] to, int at) {
+        for (int p = 0; p < pixels; p++) {
+            for (int r = 0; r < rows; r++) {
+                int from = xo + p * xs + r * rs;
+                int d = at + (p * rows + r) * n;
+                for (int i = 0; i < n; i += L) {
+                    FloatVector.fromArray(S, x, from + i).intoArray(to, d + i);
+                }
+            }
+        }
+    }
+
     @Override
     public void transpose(int rows, int columns, float[] b, int bo, int bs, float[] to, int at, int ts) {
         if (rows < L || columns < L) {

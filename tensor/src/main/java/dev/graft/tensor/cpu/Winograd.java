@@ -97,7 +97,7 @@ final class Winograd {
         });
     }
 
-    /** The 9 taps of weights k0.. and their columns, filled up with zeros, as [tap][row][width], taps {@code plane} apart. */
+    /** The 9 taps of weights k0.. and their columns, filled up with zeros, as [tap][row][width]; taps are plane apart. */
     private static void taps(MicroKernels mk, boolean backward, int k, int n, int k0, int rows, int column, int width,
             float[] w, int wo, float[] to, int plane) {
         int columns = Math.min(width, n - column);

@@ -136,8 +136,8 @@ final class WinogradVectors {
     }
 
     /** Columns all of them, then as many rows as lie in the image; {@code down} and {@code across} say how many do. */
-    static void output(int rows, int cols, float[] m, int mo, int ms, float[] y, int yo, int rs, int cs, int down, int across,
-            float[] t) {
+    static void output(int rows, int cols, float[] m, int mo, int ms, float[] y, int yo, int rs, int cs, int down,
+            int across, float[] t) {
         for (int j = 0; j < 6; j++) {
             if (WinogradTiles.uses(cols, j)) {
                 switch (rows) {

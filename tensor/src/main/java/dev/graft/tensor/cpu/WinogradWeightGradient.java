@@ -142,16 +142,16 @@ final class WinogradWeightGradient {
 
     private void transform(int from, int to, float[] v, int vo, int vs, float[] y, int yo, int ys) {
         try (Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
-            tiles.visit(from, to, x, xo, g.inH(), g.inW(), c, 2, g.padTop(), g.padLeft(), (tile, rows, cols, d, at, rs, cs) ->
-                    mk.winogradInput(rows, cols, d, at, rs, cs, c, v, vo + (tile - from) * c, vs, t.data));
+            tiles.visit(from, to, x, xo, g.inH(), g.inW(), c, 2, g.padTop(), g.padLeft(),
+                    (tile, rows, cols, d, at, rs, cs) -> mk.winogradInput(rows, cols, d, at, rs, cs, c, v, vo + (tile - from) * c, vs, t.data));
             tiles.visit(from, to, dy, dyo, g.outH(), g.outW(), o, 0, 0, 0, (tile, rows, cols, d, at, rs, cs) ->
                     mk.winogradOutputGradient(rows, cols, d, at, rs, cs, o, y, yo + (tile - from) * o, ys, t.data));
         }
     }
 
     /** Adds the tiles from..to to the sums of position e, which hold those from {@code begin} on. */
-    private void multiply(int e, int begin, int from, int to, int row, int rows, int column, float[] v, int vs, float[] y, int ys,
-            float[] u, int at) {
+    private void multiply(int e, int begin, int from, int to, int row, int rows, int column, float[] v, int vs, float[] y,
+            int ys, float[] u, int at) {
         int first = Math.max(from, tiles.first(e));
         int n = Math.min(to, tiles.end(e)) - first;
         int width = Panels.width(mk);
@@ -172,7 +172,8 @@ final class WinogradWeightGradient {
         int columns = Math.min(width, c - column);
         try (Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
             for (int i = 0; i < rows; i++) {
-                mk.winogradWeightGradient(u, at + i * width, plane, columns, dw, dwo + (row + i) * 9 * c + column, c, t.data);
+                int to = dwo + (row + i) * 9 * c + column;
+                mk.winogradWeightGradient(u, at + i * width, plane, columns, dw, to, c, t.data);
             }
         }
     }

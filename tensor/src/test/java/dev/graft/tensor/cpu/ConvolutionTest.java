@@ -31,6 +31,8 @@ class ConvolutionTest {
                 ConvGeometry.of(0, 5, 4, 8, 8, 3, 3, 1, 1).withGroups(8),
                 ConvGeometry.of(2, 30, 29, 3, 64, 7, 7, 2, 3), // stem
                 ConvGeometry.of(2, 17, 16, 3, 32, 3, 3, 2, 1),
+                new ConvGeometry(3, 14, 15, 2, 32, 3, 4, 2, 3, 1, 3, 0, 2, 2, 1, 1), // short window rows, dilated
+                ConvGeometry.of(2, 3, 2, 3, 80, 5, 5, 1, 6), // padding beyond the image on all sides
                 ConvGeometry.of(4, 13, 14, 24, 96, 1, 1, 1, 0),
                 ConvGeometry.of(2, 13, 14, 40, 24, 1, 1, 2, 0), // projection of a residual block
                 ConvGeometry.of(2, 14, 13, 33, 70, 3, 3, 2, 1),
@@ -69,7 +71,8 @@ class ConvolutionTest {
                 ConvGeometry.of(4, 13, 14, 40, 40, 5, 5, 1, 2).withGroups(40),
                 ConvGeometry.of(4, 13, 14, 33, 33, 5, 5, 2, 2).withGroups(33)));
         for (int[] s : new int[][] {{2, 16, 16, 16, 16}, {1, 13, 22, 18, 37}, {3, 14, 14, 64, 20}, {2, 23, 21, 20, 130},
-            {1, 20, 20, 140, 150}, {30, 7, 7, 32, 48}, {9, 24, 24, 32, 33}, {4, 20, 20, 40, 66}}) {
+            {1, 20, 20, 140, 150}, {30, 7, 7, 32, 48}, {9, 24, 24, 32, 33}, {4, 20, 20, 40, 66},
+            {3, 15, 14, 40, 70}, {7, 11, 13, 33, 130}, {2, 17, 18, 170, 72}, {26, 3, 6, 65, 40}}) { // every kind of edge
             all.add(ConvGeometry.of(s[0], s[1], s[2], s[3], s[4], 3, 3, 1, 1));
         }
         all.add(ConvGeometry.of(2, 19, 18, 17, 33, 3, 3, 1, 0));
@@ -225,6 +228,46 @@ class ConvolutionTest {
         Convolution.backwardWeights(g, x, 0, dy, 0, dwFound, 0);
         assertThat(dwFound).isNotEqualTo(dw);
         assertThat(KernelChecks.relativeNorm(dwFound, doubles(dw))).isLessThan(WINOGRAD_TOLERANCE);
+    }
+
+    static Stream<ConvGeometry> everyAlgorithm() {
+        return Stream.of(ConvGeometry.of(3, 14, 14, 200, 136, 3, 3, 1, 1), ConvGeometry.of(9, 7, 7, 136, 200, 3, 3, 1, 1),
+                ConvGeometry.of(4, 24, 22, 64, 64, 3, 3, 1, 1), ConvGeometry.of(2, 30, 29, 3, 64, 7, 7, 2, 3),
+                ConvGeometry.of(2, 15, 15, 64, 96, 3, 3, 2, 1), ConvGeometry.of(2, 15, 15, 64, 64, 3, 3, 1, 1).withGroups(4),
+                ConvGeometry.of(2, 15, 15, 64, 64, 3, 3, 1, 1).withGroups(64), ConvGeometry.of(2, 9, 9, 64, 96, 1, 1, 1, 0));
+    }
+
+    /** Neither the number of threads nor whether weights are kept may change a bit. */
+    @ParameterizedTest
+    @MethodSource("everyAlgorithm")
+    void sameBitsOnEveryNumberOfThreadsAndWithKeptWeights(ConvGeometry g) {
+        float[] x = KernelChecks.random(1, g.inSize());
+        float[] w = KernelChecks.random(2, g.weightSize());
+        float[] dy = KernelChecks.random(3, g.outSize());
+        int threads = WorkerPool.shared().threads();
+        List<float[]> first = null;
+        try {
+            for (int n : new int[] {1, 2, 5}) {
+                WorkerPool.setThreads(n);
+                float[] y = new float[g.outSize()], kept = new float[g.outSize()];
+                float[] dx = new float[g.inSize()], dxKept = new float[g.inSize()];
+                float[] dw = new float[g.weightSize()];
+                Convolution.forward(g, x, 0, w, 0, y, 0, Epilogue.NONE);
+                Convolution.forward(g, x, 0, Convolution.packForward(g, w, 0), kept, 0, Epilogue.NONE);
+                Convolution.backwardData(g, dy, 0, w, 0, dx, 0);
+                Convolution.backwardData(g, dy, 0, Convolution.packBackwardData(g, w, 0), dxKept, 0);
+                Convolution.backwardWeights(g, x, 0, dy, 0, dw, 0);
+                assertThat(kept).as("kept weights").isEqualTo(y);
+                assertThat(dxKept).as("kept weights, data gradient").isEqualTo(dx);
+                List<float[]> all = List.of(y, dx, dw);
+                first = first == null ? all : first;
+                for (int i = 0; i < all.size(); i++) {
+                    assertThat(all.get(i)).as("result " + i + " on " + n + " threads").isEqualTo(first.get(i));
+                }
+            }
+        } finally {
+            WorkerPool.setThreads(threads);
+        }
     }
 
     private static double[] doubles(float[] x) {
