@@ -1,10 +1,16 @@
 package dev.graft.benchmarks;
 
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.ElementwiseOp;
+import dev.graft.tensor.op.LossOp;
 import dev.graft.tensor.op.NormOp;
+import dev.graft.tensor.op.PoolOp;
 import dev.graft.tensor.op.PoolParams;
+import dev.graft.tensor.op.ReduceOp;
+import dev.graft.tensor.op.UnaryFn;
 import dev.graft.tensor.op.Update;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -23,7 +29,7 @@ import org.openjdk.jmh.infra.Blackhole;
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 public class MemoryBoundBenchmark {
-    private static final int PARAMETERS = 4_000_000;
+    static final int PARAMETERS = 4_000_000;
     private static final PoolParams POOL = PoolParams.of(3, 2, 1);
 
     private Tensor image;
@@ -38,6 +44,10 @@ public class MemoryBoundBenchmark {
     private Tensor gradient;
     private Tensor first;
     private Tensor second;
+    private Tensor[] pooled;
+    private Tensor[] normalised;
+    private Tensor probabilities;
+    private Tensor classes;
 
     @Setup
     public void setup() {
@@ -53,11 +63,18 @@ public class MemoryBoundBenchmark {
         gradient = Tensor.randn(PARAMETERS);
         first = Tensor.zeros(PARAMETERS);
         second = Tensor.zeros(PARAMETERS);
+        pooled = Dispatcher.run(new PoolOp.MaxPool2d(POOL), large);
+        normalised = Dispatcher.run(new NormOp.LayerNorm(1e-5), tokens, tokenScale, tokenScale);
+        probabilities = scores.softmax();
+        classes = Tensor.zeros(scores.dim(0)).cast(DType.I32);
         Tensor some = image.slice(0, 0, 1);
         Check.sameAsReference(some::relu, 1e-6);
         Check.sameAsReference(some::gelu, 1e-5);
         Check.sameAsReference(() -> Dispatcher.run(new NormOp.BatchNorm(1e-5), some, gamma, beta)[0], 1e-4);
         Check.sameAsReference(() -> some.maxPool2d(POOL), 1e-6);
+        Check.sameAsReference(some::tanh, 1e-5);
+        Check.sameAsReference(some::exp, 1e-5);
+        Check.sameAsReference(() -> Dispatcher.run(new LossOp.CrossEntropy(0, -100), scores, classes)[0], 1e-5);
         Check.sameAsReference(scores.slice(0, 0, 64)::softmax, 1e-5);
     }
 
@@ -69,6 +86,26 @@ public class MemoryBoundBenchmark {
     @Benchmark
     public void gelu(Blackhole sink) {
         consume(sink, image::gelu);
+    }
+
+    @Benchmark
+    public void tanh(Blackhole sink) {
+        consume(sink, image::tanh);
+    }
+
+    @Benchmark
+    public void exp(Blackhole sink) {
+        consume(sink, image::exp);
+    }
+
+    @Benchmark
+    public void reluBackward(Blackhole sink) {
+        consume(sink, () -> Dispatcher.one(new ElementwiseOp.UnaryBackward(UnaryFn.RELU, 0), image, image));
+    }
+
+    @Benchmark
+    public void geluBackward(Blackhole sink) {
+        consume(sink, () -> Dispatcher.one(new ElementwiseOp.UnaryBackward(UnaryFn.GELU, 0), image, image));
     }
 
     @Benchmark
@@ -89,6 +126,27 @@ public class MemoryBoundBenchmark {
     @Benchmark
     public void layerNorm(Blackhole sink) {
         consume(sink, () -> Dispatcher.run(new NormOp.LayerNorm(1e-5), tokens, tokenScale, tokenScale));
+    }
+
+    @Benchmark
+    public void layerNormBackward(Blackhole sink) {
+        consume(sink, () -> Dispatcher.run(new NormOp.LayerNormBackward(1e-5), tokens, tokens, tokenScale, normalised[1],
+                normalised[2]));
+    }
+
+    @Benchmark
+    public void maxPoolBackward(Blackhole sink) {
+        consume(sink, () -> Dispatcher.one(new PoolOp.MaxPool2dBackward(112, 112, POOL), pooled[0], pooled[1]));
+    }
+
+    @Benchmark
+    public void softmaxBackward(Blackhole sink) {
+        consume(sink, () -> Dispatcher.one(new ReduceOp.SoftmaxBackward(false), scores, probabilities));
+    }
+
+    @Benchmark
+    public void crossEntropy(Blackhole sink) {
+        consume(sink, () -> Dispatcher.run(new LossOp.CrossEntropy(0, -100), scores, classes));
     }
 
     @Benchmark

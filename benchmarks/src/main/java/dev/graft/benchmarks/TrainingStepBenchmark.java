@@ -24,13 +24,13 @@ import org.openjdk.jmh.infra.Blackhole;
 
 /**
  * Whole networks: inference, a step that trains every layer, and a step that trains the head of a frozen backbone without
- * a feature cache. ResNet-18 and MobileNetV2 see [16, 224, 224, 3], ResNet-20 [128, 32, 32, 3].
+ * a feature cache. ResNet-18 and MobileNetV2 see [16, 224, 224, 3], ResNet-50 [8, 224, 224, 3], ResNet-20 [128, 32, 32, 3].
  */
 @State(org.openjdk.jmh.annotations.Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 public class TrainingStepBenchmark {
-    @Param({"resnet20_cifar", "resnet18", "mobilenet_v2"})
+    @Param({"resnet20_cifar", "resnet18", "resnet50", "mobilenet_v2"})
     String model;
 
     private StagedNetwork full;
@@ -48,7 +48,7 @@ public class TrainingStepBenchmark {
         headOnly.freeze(ParamSelector.of("*", "!" + headOnly.headPath()));
         fullOptimizer = new Sgd(1e-4, 0.9, 0, 1e-4, false).optimizer(full);
         headOptimizer = new Sgd(1e-4, 0.9, 0, 1e-4, false).optimizer(headOnly);
-        int batch = model.equals("resnet20_cifar") ? 128 : 16;
+        int batch = model.equals("resnet20_cifar") ? 128 : model.equals("resnet50") ? 8 : 16;
         int size = model.equals("resnet20_cifar") ? 32 : 224;
         images = Tensor.randn(batch, size, size, 3);
         int[] classes = new int[batch];
@@ -66,6 +66,7 @@ public class TrainingStepBenchmark {
         StagedNetwork net = switch (model) {
             case "resnet20_cifar" -> new CifarResNet(20, 10);
             case "resnet18" -> new ResNet(false, 1000, 2, 2, 2, 2);
+            case "resnet50" -> new ResNet(true, 1000, 3, 4, 6, 3);
             case "mobilenet_v2" -> new MobileNetV2(1000, false);
             default -> throw new IllegalArgumentException(model);
         };

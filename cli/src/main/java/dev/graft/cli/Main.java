@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
 public final class Main implements Callable<Integer> {
     /** In the order of the help. */
     private static final List<Class<?>> COMMANDS = List.of(Demo.class, Finetune.class, Predict.class, Inspect.class,
-            Models.class, Verify.class, Pretrain.class, Doctor.class);
+            Models.class, Verify.class, Pretrain.class, Bench.class, Doctor.class);
 
     @Spec
     private CommandSpec spec;

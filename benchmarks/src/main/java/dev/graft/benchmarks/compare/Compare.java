@@ -28,6 +28,7 @@ import java.util.Set;
 final class Compare {
     static final String PEAK = "peak of ";
     private static final int MEMORY_STEPS = 5;
+    private static final int PREDICT_STARTS = 3;
 
     private final Options options;
     private final Path home;
@@ -88,6 +89,7 @@ final class Compare {
                         (System.nanoTime() - start) / 1e9);
                 time(round, group);
             }
+            predict(round);
         }
         memory(0);
         CpuTime after = CpuTime.now();
@@ -162,6 +164,31 @@ final class Compare {
                 Double.toString(warm), Double.toString(net ? 5 : 2)));
         a.addAll(works);
         return a;
+    }
+
+    /** The median of some starts of both in turn; the first of all, which unpacks libraries and fills caches, is left out. */
+    private void predict(int round) throws IOException, InterruptedException {
+        if (rows.values().stream().noneMatch(list -> list.stream().anyMatch(r -> r.kind() == Row.Kind.PREDICT))) {
+            return;
+        }
+        Side djl = peers.get(Peer.DJL);
+        try (ColdPredict p = new ColdPredict()) {
+            List<Sample> mine = new ArrayList<>();
+            List<Sample> theirs = new ArrayList<>();
+            for (int i = 0; i <= PREDICT_STARTS; i++) {
+                mine.add(ColdPredict.time(ours.command(null, p.ours(home.resolveSibling("graft"), options.threads())), true));
+                theirs.add(ColdPredict.time(djl.command("dev.graft.benchmarks.peers.djl.DjlPredict", p.theirs()), false));
+            }
+            measured.add(ours.name(), round, ColdPredict.WORK, middle(mine));
+            measured.add(djl.name(), round, ColdPredict.WORK, middle(theirs));
+        } catch (IOException e) {
+            measured.failed(ours.name(), ColdPredict.WORK, e.getMessage());
+        }
+    }
+
+    private static Sample middle(List<Sample> starts) {
+        return new Sample(Measured.median(starts.subList(1, starts.size()).stream().map(Sample::value).toList()),
+                starts.getLast().print());
     }
 
     /** Every step in a process of its own, once: it hardly differs from run to run. */

@@ -19,7 +19,7 @@ import java.util.List;
 import java.util.function.Supplier;
 
 /** Graft on the CPU. */
-final class GraftEngine implements Engine {
+public final class GraftEngine implements Engine {
     public static void main(String[] args) {
         RowRunner.run(new GraftEngine(), args);
     }

@@ -37,7 +37,7 @@ final class GraftNetworks {
     private GraftNetworks() {}
 
     static Prepared prepare(Work.Net work) {
-        StagedNetwork net = network(work.net(), ConvNet.CLASSES);
+        StagedNetwork net = network(work.net());
         Tensor images = Tensor.of(ConvNet.images(work.batch()), work.batch(), 224, 224, 3);
         Tensor labels = labels(work.batch(), ConvNet.CLASSES);
         Sgd rule = new Sgd(ConvNet.LR, ConvNet.MOMENTUM);
@@ -63,7 +63,8 @@ final class GraftNetworks {
     }
 
     /** The network that users have, without the dropout in front of MobileNetV2's head, and with the shared weights. */
-    static StagedNetwork network(ConvNet spec, int classes) {
+    private static StagedNetwork network(ConvNet spec) {
+        int classes = ConvNet.CLASSES;
         StagedNetwork net = switch (spec.name()) {
             case "resnet18" -> new ResNet(false, classes, 2, 2, 2, 2);
             case "resnet50" -> new ResNet(true, classes, 3, 4, 6, 3);
@@ -82,10 +83,8 @@ final class GraftNetworks {
             buffers.get(u.norm() + ".running_mean").assign(persistent(u.mean(), u.out()));
             buffers.get(u.norm() + ".running_var").assign(persistent(u.variance(), u.out()));
         }
-        if (classes == ConvNet.CLASSES) {
-            assign(parameters, spec.head() + ".weight", spec.headWeight());
-            assign(parameters, spec.head() + ".bias", spec.headBias());
-        }
+        assign(parameters, spec.head() + ".weight", spec.headWeight(ConvNet.CLASSES));
+        assign(parameters, spec.head() + ".bias", spec.headBias(ConvNet.CLASSES));
         return net;
     }
 

@@ -88,6 +88,18 @@ final class Side {
         return name;
     }
 
+    /** A command in the same surroundings: with {@code main} instead of the engine, or {@code main} null any program. */
+    ProcessBuilder command(String main, List<String> arguments) {
+        List<String> all = new ArrayList<>(main == null ? List.of() : command.subList(0, command.size() - 1));
+        if (main != null) {
+            all.add(main);
+        }
+        all.addAll(arguments);
+        ProcessBuilder b = new ProcessBuilder(all);
+        surroundings(b.environment(), "");
+        return b;
+    }
+
     /** As the engine describes itself, once it has run. */
     String description() {
         return description;

@@ -68,13 +68,33 @@ public record ConvNet(String name, List<Block> blocks, int features, String head
      */
     public record Block(List<Unit> units, boolean residual, Unit shortcut, Act after, boolean pool) {}
 
-    public float[] headWeight() {
+    public float[] headWeight(int classes) {
         double bound = 1 / Math.sqrt(features);
-        return Values.uniform(head + ".weight", CLASSES * features, -bound, bound);
+        return Values.uniform(head + ".weight", classes * features, -bound, bound);
     }
 
-    public float[] headBias() {
-        return Values.uniform(head + ".bias", CLASSES, -0.1, 0.1);
+    public float[] headBias(int classes) {
+        return Values.uniform(head + ".bias", classes, -0.1, 0.1);
+    }
+
+    /** Takes a tensor by its name in torchvision's files. */
+    public interface Sink {
+        void take(String name, float[] values, int... dims);
+    }
+
+    /** All values in order and PyTorch's layout: of each unit weight [O, I, kH, kW], scale, shift and statistics; the head. */
+    public void values(int classes, Sink sink) {
+        for (Unit u : units()) {
+            int in = u.in() / u.groups();
+            sink.take(u.path() + ".weight", Values.channelsFirst(u.weight(), u.out(), u.kernel(), u.kernel(), in), u.out(), in,
+                    u.kernel(), u.kernel());
+            sink.take(u.norm() + ".weight", u.gamma(), u.out());
+            sink.take(u.norm() + ".bias", u.beta(), u.out());
+            sink.take(u.norm() + ".running_mean", u.mean(), u.out());
+            sink.take(u.norm() + ".running_var", u.variance(), u.out());
+        }
+        sink.take(head + ".weight", headWeight(classes), classes, features);
+        sink.take(head + ".bias", headBias(classes), classes);
     }
 
     /** [batch, 224, 224, 3]. */

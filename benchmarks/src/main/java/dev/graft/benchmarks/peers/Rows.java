@@ -80,7 +80,7 @@ public final class Rows {
         memory(new Net(ConvNet.mobilenetV2(), 16, Task.FULL_STEP), bar(1 / 0.8, 1 / 0.6));
         memory(new Bert(12, 8, Task.FULL_STEP), bar(1 / 0.8, 1 / 0.6));
         if (peer == Peer.DJL) {
-            rows.add(new Row("predict/resnet18/cold", Kind.PREDICT, List.of(), List.of(), 2, true));
+            rows.add(new Row("predict/resnet18/cold", Kind.PREDICT, List.of("predict/resnet18"), List.of("predict/resnet18"), 2, true));
         }
     }
 

@@ -22,7 +22,9 @@ import dev.graft.benchmarks.peers.ConvNet.Act;
 import dev.graft.benchmarks.peers.ConvNet.Block;
 import dev.graft.benchmarks.peers.ConvNet.Unit;
 import dev.graft.benchmarks.peers.Engine.Prepared;
+import dev.graft.benchmarks.peers.Values;
 import dev.graft.benchmarks.peers.Work;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -47,8 +49,27 @@ final class DjlNetwork {
         this.spec = spec;
         this.folded = folded;
         spec.units().forEach(u -> layers.put(u, layer(u)));
-        headWeight = parameter(array(spec.headWeight(), ConvNet.CLASSES, spec.features()));
-        headBias = parameter(array(spec.headBias(), ConvNet.CLASSES));
+        headWeight = parameter(array(spec.headWeight(ConvNet.CLASSES), ConvNet.CLASSES, spec.features()));
+        headBias = parameter(array(spec.headBias(ConvNet.CLASSES), ConvNet.CLASSES));
+    }
+
+    /** With the weights of a file, see {@link ConvNet#values}. */
+    DjlNetwork(ConvNet spec, int classes, FloatBuffer file) {
+        this.spec = spec;
+        this.folded = false;
+        for (Unit u : spec.units()) {
+            layers.put(u, new Layer(read(file, u.out(), u.in() / u.groups(), u.kernel(), u.kernel()), null, read(file, u.out()),
+                    read(file, u.out()), read(file, u.out()), read(file, u.out())));
+        }
+        headWeight = read(file, classes, spec.features());
+        headBias = read(file, classes);
+    }
+
+    private static NDArray read(FloatBuffer file, int... dims) {
+        int n = Values.count(dims);
+        FloatBuffer part = file.slice(file.position(), n);
+        file.position(file.position() + n);
+        return MANAGER.create(part, DjlEngine.shape(dims));
     }
 
     private NDArray parameter(NDArray a) {
@@ -83,7 +104,7 @@ final class DjlNetwork {
         };
     }
 
-    private NDArray features(NDArray images) {
+    NDArray features(NDArray images) {
         NDArray x = images;
         for (Block b : spec.blocks()) {
             NDArray y = x;
@@ -101,7 +122,7 @@ final class DjlNetwork {
         return Pool.globalAvgPool2d(x);
     }
 
-    private NDArray head(NDArray features) {
+    NDArray head(NDArray features) {
         return features.matMul(headWeight.transpose()).add(headBias);
     }
 

@@ -52,8 +52,8 @@ final class TorchNetwork {
         this.spec = spec;
         this.folded = folded;
         spec.units().forEach(u -> layers.put(u, layer(u)));
-        headWeight = parameter(tensor(spec.headWeight(), ConvNet.CLASSES, spec.features()));
-        headBias = parameter(tensor(spec.headBias(), ConvNet.CLASSES));
+        headWeight = parameter(tensor(spec.headWeight(ConvNet.CLASSES), ConvNet.CLASSES, spec.features()));
+        headBias = parameter(tensor(spec.headBias(ConvNet.CLASSES), ConvNet.CLASSES));
     }
 
     private Tensor parameter(Tensor t) {

@@ -1,0 +1,126 @@
+package dev.graft.benchmarks;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.graft.tensor.cpu.WorkerPool;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.openjdk.jmh.infra.BenchmarkParams;
+import org.openjdk.jmh.results.Result;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.CommandLineOptionException;
+import org.openjdk.jmh.runner.options.CommandLineOptions;
+import org.openjdk.jmh.runner.options.Options;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+import org.openjdk.jmh.runner.options.TimeValue;
+import org.openjdk.jmh.runner.options.VerboseMode;
+
+/**
+ * {@code graft bench}: the JMH benchmarks, and what share of the machine's peak each reaches. The peak is measured first, in
+ * the same run and on as many threads.
+ */
+final class Suite {
+    private static final String USAGE = """
+            Runs the JMH suite and prints times and percent of the machine's peak.
+              ./graft bench [--quick] [FILTER...] [JMH's own arguments, such as -p shape=8x56x64x64x3x1x1]
+              ./graft bench --peers ...     Graft and other engines in turn, see ./graft bench --peers --help
+              FILTER     benchmarks whose name holds this regular expression, such as MatMul or Convolution.*forward
+              --quick    short measurements, and of convolutions a few shapes only
+              --out FILE where the result goes instead of benchmarks/results
+            """;
+
+    private Suite() {}
+
+    public static void main(String[] args) throws IOException, CommandLineOptionException, RunnerException {
+        List<String> rest = new ArrayList<>(List.of(args));
+        if (rest.contains("--help") || rest.contains("-h")) {
+            System.out.print(USAGE);
+            return;
+        }
+        boolean quick = rest.remove("--quick");
+        Path out = Path.of(System.getProperty("bench.home")).resolve("results").resolve("jmh-" + LocalDate.now(ZoneOffset.UTC)
+                + ".json");
+        int at = rest.indexOf("--out");
+        if (at >= 0 && at + 1 < rest.size()) {
+            out = Path.of(rest.remove(at + 1));
+            rest.remove(at);
+        }
+        ObjectNode json = new ObjectMapper().createObjectNode();
+        json.set("environment", Environment.of(System.getProperty("bench.commit", "unknown")));
+        Peak peak = Peak.measure(WorkerPool.shared().threads());
+        System.out.printf(Locale.ROOT, "peak of %d threads: %.0f GFLOP/s, %.1f GB/s copied%n", peak.threads(), peak.gflops(),
+                peak.gigabytes());
+        json.putObject("peak").put("threads", peak.threads()).put("gflops", peak.gflops()).put("copy_gb_s", peak.gigabytes());
+        report(new Runner(options(rest, quick)).run(), peak, json.putArray("results"));
+        Files.createDirectories(out.toAbsolutePath().getParent());
+        Files.writeString(out, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
+        System.out.println("recorded in " + out);
+    }
+
+    /** JMH's own arguments win over ours. */
+    private static Options options(List<String> args, boolean quick) throws CommandLineOptionException {
+        CommandLineOptions given = new CommandLineOptions(args.toArray(String[]::new));
+        OptionsBuilder b = new OptionsBuilder();
+        b.parent(given);
+        if (!given.getForkCount().hasValue()) {
+            b.forks(1);
+        }
+        if (!given.getWarmupIterations().hasValue()) {
+            b.warmupIterations(quick ? 2 : 3);
+        }
+        if (!given.getWarmupTime().hasValue()) {
+            b.warmupTime(TimeValue.milliseconds(quick ? 300 : 500));
+        }
+        if (!given.getMeasurementIterations().hasValue()) {
+            b.measurementIterations(quick ? 3 : 5);
+        }
+        if (!given.getMeasurementTime().hasValue()) {
+            b.measurementTime(TimeValue.milliseconds(quick ? 200 : 400));
+        }
+        if (!given.verbosity().hasValue()) {
+            b.verbosity(VerboseMode.SILENT);
+        }
+        if (!quick && !given.getParameter("shape").hasValue()) {
+            b.param("shape", NetworkShapes.convolutions().toArray(String[]::new));
+        }
+        return b.build();
+    }
+
+    private static void report(Collection<RunResult> results, Peak peak, ArrayNode out) {
+        System.out.printf("%n%-44s %-28s %12s %9s %9s %7s%n", "benchmark", "parameters", "ms", "GFLOP/s", "GB/s", "% peak");
+        for (RunResult r : results) {
+            BenchmarkParams p = r.getParams();
+            String name = p.getBenchmark().replace("dev.graft.benchmarks.", "");
+            Map<String, String> params = new LinkedHashMap<>();
+            p.getParamsKeys().forEach(k -> params.put(k, p.getParam(k)));
+            Result<?> score = r.getPrimaryResult();
+            double seconds = score.getScore() * p.getTimeUnit().toNanos(1) / 1e9;
+            Cost cost = Cost.of(name, params);
+            ObjectNode row = out.addObject();
+            row.put("benchmark", name);
+            row.putPOJO("params", params);
+            row.put("ms", seconds * 1e3);
+            row.put("error_ms", score.getScoreError() * p.getTimeUnit().toNanos(1) / 1e6);
+            if (cost == null) {
+                System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f%n", name, String.join(" ", params.values()), seconds * 1e3);
+                continue;
+            }
+            double share = cost.share(seconds, peak);
+            row.put("gflops", cost.flops() / seconds / 1e9).put("gb_s", cost.bytes() / seconds / 1e9).put("share_of_peak", share);
+            System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f %9.1f %9.1f %6.0f%%%n", name, String.join(" ", params.values()),
+                    seconds * 1e3, cost.flops() / seconds / 1e9, cost.bytes() / seconds / 1e9, 100 * share);
+        }
+    }
+}
