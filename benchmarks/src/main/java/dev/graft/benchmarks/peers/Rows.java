@@ -164,7 +164,8 @@ public final class Rows {
             }
         }
         rows.add(Row.same(new Net(ConvNet.resnet18(), 16, Task.INFERENCE), 1));
-        rows.add(Row.same(new Net(ConvNet.resnet18(), 16, Task.FULL_STEP), 1));
+        String step = new Net(ConvNet.resnet18(), 16, Task.FULL_STEP).name();      // its momentum is Nesterov's, its losses others
+        rows.add(new Row(step, Kind.TIME, List.of(step), List.of(step), 1, false));
     }
 
     private void onnx() {
