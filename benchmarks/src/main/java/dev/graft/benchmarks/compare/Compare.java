@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -90,43 +91,49 @@ final class Compare {
                 time(round, group);
             }
             predict(round);
+            if (round == 0) {
+                memory();
+            }
+            record(environment, before, start);     // what is there, should the run be ended before its end
         }
-        memory(0);
+        System.out.printf(Locale.ROOT, "%n%s%n", environment.path("cpu").asText());
+        System.out.printf(Locale.ROOT, "%d threads, %d rounds, %d s; other processes used %.1f s of processor time meanwhile%n",
+                options.threads(), options.rounds(), environment.path("seconds").asInt(),
+                environment.path("foreign_cpu_seconds").asDouble());
+        tables().forEach(t -> System.out.print(t.text()));
+        System.out.println("recorded in " + out());
+    }
+
+    private List<Table> tables() {
+        return rows.entrySet().stream().map(e -> new Table(peers.get(e.getKey()).name(), e.getValue().stream()
+                .map(r -> measured.line(r.kind() == Row.Kind.MEMORY ? peaks(r) : r, ours.name(), peers.get(e.getKey()).name(),
+                        options.rounds())).toList())).toList();
+    }
+
+    private Path out() {
+        return options.out() != null ? Path.of(options.out())
+                : home.resolve("results").resolve("peers-" + LocalDate.now(ZoneOffset.UTC) + ".json");
+    }
+
+    private void record(ObjectNode environment, CpuTime before, long start) throws IOException {
         CpuTime after = CpuTime.now();
-        double seconds = (System.nanoTime() - start) / 1e9;
         environment.put("threads", options.threads());
-        environment.put("seconds", Math.round(seconds));
+        environment.put("seconds", Math.round((System.nanoTime() - start) / 1e9));
         environment.put("foreign_cpu_seconds", Math.round(10 * after.foreignSince(before)) / 10.0);
         environment.put("stolen_cpu_seconds", Math.round(10 * (after.stolen() - before.stolen())) / 10.0);
         environment.put("rounds", options.rounds());
         environment.put("seconds_per_row", options.seconds());
         environment.put("graft", ours.description());
-        report(environment);
-    }
-
-    private void report(ObjectNode environment) throws IOException {
         ObjectNode json = new ObjectMapper().createObjectNode();
         json.set("environment", environment);
-        ObjectNode tables = json.putObject("peers");
-        rows.forEach((peer, list) -> {
-            Side side = peers.get(peer);
-            Table t = new Table(side.name(), list.stream()
-                    .map(r -> measured.line(r.kind() == Row.Kind.MEMORY ? peaks(r) : r, ours.name(), side.name(), options.rounds()))
-                    .toList());
-            System.out.print(t.text());
-            ObjectNode o = tables.putObject(side.name());
-            o.put("engine", side.description());
+        ObjectNode all = json.putObject("peers");
+        for (Table t : tables()) {
+            ObjectNode o = all.putObject(t.peer());
+            o.put("engine", peers.get(Peer.valueOf(t.peer().toUpperCase(Locale.ROOT))).description());
             t.write(o.putArray("rows"));
-        });
-        System.out.printf(Locale.ROOT, "%n%s%n", environment.path("cpu").asText());
-        System.out.printf(Locale.ROOT, "%d threads, %d rounds, %d s; other processes used %.1f s of processor time meanwhile%n",
-                options.threads(), options.rounds(), environment.path("seconds").asInt(),
-                environment.path("foreign_cpu_seconds").asDouble());
-        Path out = options.out() != null ? Path.of(options.out())
-                : home.resolve("results").resolve("peers-" + LocalDate.now(java.time.ZoneOffset.UTC) + ".json");
-        Files.createDirectories(out.toAbsolutePath().getParent());
-        Files.writeString(out, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
-        System.out.println("recorded in " + out);
+        }
+        Files.createDirectories(out().toAbsolutePath().getParent());
+        Files.writeString(out(), new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
     }
 
     private static Row peaks(Row r) {
@@ -149,7 +156,10 @@ final class Compare {
             r.theirs().stream().filter(w -> Works.byName(w).group().equals(group))
                     .forEach(theirs.computeIfAbsent(peer, p -> new LinkedHashSet<>())::add);
         }));
-        ours.run(round, group, timing(group, mine), measured);
+        if (!mine.isEmpty()) {
+            ours.run(round, group, timing(group, mine), measured);
+        }
+        theirs.values().removeIf(Set::isEmpty);
         for (Map.Entry<Peer, Set<String>> e : theirs.entrySet()) {
             peers.get(e.getKey()).run(round, group, timing(group, e.getValue()), measured);
         }
@@ -192,15 +202,15 @@ final class Compare {
     }
 
     /** Every step in a process of its own, once: it hardly differs from run to run. */
-    private void memory(int round) throws IOException, InterruptedException {
+    private void memory() throws IOException, InterruptedException {
         Set<String> works = new LinkedHashSet<>();
         rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.MEMORY).forEach(r -> works.addAll(r.ours())));
         for (String w : works) {
             List<String> a = List.of("memory", Integer.toString(MEMORY_STEPS), w);
-            ours.run(round, Works.byName(w).group(), a, measured);
+            ours.run(0, Works.byName(w).group(), a, measured);
             for (Map.Entry<Peer, Side> e : peers.entrySet()) {
                 if (rows.get(e.getKey()).stream().anyMatch(r -> r.kind() == Row.Kind.MEMORY && r.theirs().contains(w))) {
-                    e.getValue().run(round, Works.byName(w).group(), a, measured);
+                    e.getValue().run(0, Works.byName(w).group(), a, measured);
                 }
             }
         }

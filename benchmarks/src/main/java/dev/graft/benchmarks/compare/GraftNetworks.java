@@ -15,6 +15,7 @@ import dev.graft.nn.Linear;
 import dev.graft.nn.Module;
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Parameter;
+import dev.graft.nn.Precision;
 import dev.graft.nn.TransformerEncoder;
 import dev.graft.nn.TransformerEncoderLayer;
 import dev.graft.nn.loss.CrossEntropy;
@@ -157,7 +158,7 @@ final class GraftNetworks {
         int prefix = net.frozenPrefix();
         Tensor[] parts = new Tensor[ConvNet.EPOCH / batch];
         Tensor images = Tensor.of(ConvNet.images(batch), batch, 224, 224, 3);
-        try (Inference frozen = new Inference(net, x -> net.callStages(x, 0, prefix), dev.graft.nn.Precision.FLOAT32)) {
+        try (Inference frozen = new Inference(net, x -> net.callStages(x, 0, prefix), Precision.FLOAT32)) {
             for (int i = 0; i < parts.length; i++) {
                 parts[i] = frozen.apply(images);
             }
@@ -168,9 +169,12 @@ final class GraftNetworks {
         return new Prepared() {
             @Override
             public void run() {
-                new Trainer(net, optimizer, new CrossEntropy(), new TrainOptions(1, 1).withProgress(false))
+                long steps = new Trainer(net, optimizer, new CrossEntropy(), new TrainOptions(1, 1).withProgress(false))
                         .forward(x -> net.callStages(x, prefix, net.stages().size()))
-                        .fit(Batches.shuffled(features, labels, batch, 1), null);
+                        .fit(Batches.shuffled(features, labels, batch, 1), null).steps();
+                if (steps != parts.length) {
+                    throw new IllegalStateException("the epoch took " + steps + " steps instead of " + parts.length);
+                }
             }
 
             @Override

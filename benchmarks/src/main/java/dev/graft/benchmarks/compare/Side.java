@@ -5,6 +5,7 @@ import dev.graft.benchmarks.peers.Rows.Peer;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -113,7 +114,7 @@ final class Side {
         surroundings(b.environment(), group);
         Process p = b.start();
         Deque<String> last = new ArrayDeque<>();
-        try (BufferedReader out = new BufferedReader(new java.io.InputStreamReader(p.getInputStream(), StandardCharsets.UTF_8))) {
+        try (BufferedReader out = new BufferedReader(new InputStreamReader(p.getInputStream(), StandardCharsets.UTF_8))) {
             for (String line = out.readLine(); line != null; line = out.readLine()) {
                 read(line.split("\t"), round, into);
                 last.add(line);
