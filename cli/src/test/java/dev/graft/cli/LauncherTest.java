@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -111,18 +112,18 @@ class LauncherTest {
         script(Path.of(home, "bin/java"), "for a; do case $a in -XX:AOTCacheOutput=*) echo x >\"${a#*=}\";; esac; done; "
                 + "printf '%s\\n' \"$@\"");
         Path cache = project.toRealPath().resolve("cli/target/graft.aot");
-        Outcome first = graft(home);
+        Outcome first = graft(home, "demo");
         assertThat(first.code).as(first.err).isZero();
         assertThat(first.err).contains("preparing");
         assertThat(first.out.lines()).contains("-XX:AOTCache=" + cache).doesNotContain("dev.graft.cli.Rehearsal");
-        Outcome second = graft(home);
+        Outcome second = graft(home, "demo");
         assertThat(second.err).isEmpty();
         assertThat(second.out).isEqualTo(first.out);
 
         Files.setLastModifiedTime(cache, FileTime.from(Instant.parse("2020-01-01T00:00:00Z").plusSeconds(150)));
-        assertThat(graft(home).err).as("older than the jars").contains("preparing");
+        assertThat(graft(home, "demo").err).as("older than the jars").contains("preparing");
         Files.writeString(Path.of(home, "release"), "JAVA_VERSION=\"25.0.9\"\n");
-        assertThat(graft(home).err).as("updated JDK").contains("preparing");
+        assertThat(graft(home, "demo").err).as("updated JDK").contains("preparing");
         assertThat(cache.getParent().toFile().list()).as("nothing else left").containsExactlyInAnyOrder("graft.aot",
                 "graft.aot.jdk", "graft-cli-0.1.0.jar", "lib");
     }
@@ -131,21 +132,43 @@ class LauncherTest {
     void startsWithoutACacheWhereNoneCanBeMadeOrIsWanted() throws Exception {
         built(200);
         String home = jdk("j", "25");
-        assertThat(graft(home).out).doesNotContain("-XX:AOTCache=");
-        Outcome second = graft(home);
+        assertThat(graft(home, "demo").out).doesNotContain("-XX:AOTCache=");
+        Outcome second = graft(home, "demo");
         assertThat(second.err).as("tried once").isEmpty();
         assertThat(second.out).doesNotContain("-XX:AOTCache=");
         Files.delete(project.resolve("cli/target/graft.aot"));
-        Outcome off = run(temp, Map.of("JAVA_HOME", home, "GRAFT_AOT", "off"), project.resolve("graft").toString());
+        Outcome off = run(temp, Map.of("JAVA_HOME", home, "GRAFT_AOT", "off"), project.resolve("graft").toString(), "demo");
         assertThat(off.err).isEmpty();
         Outcome shared = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", "-Xshare:off"),
-                project.resolve("graft").toString());
+                project.resolve("graft").toString(), "demo");
         assertThat(shared.err).isEmpty();
         assertThat(shared.out.lines()).contains("-Xshare:off");
     }
 
-    private Outcome graft(String home) throws Exception {
-        return run(temp, Map.of("JAVA_HOME", home, "PATH", tools + ":/usr/bin:/bin"), project.resolve("graft").toString());
+    @Test
+    void startsShortCommandsWithoutTheVectorModuleAndWithACacheOfTheirOwn() throws Exception {
+        built(200);
+        String home = jdk("j", "25");
+        Files.createDirectories(temp.resolve("run1"));
+        Files.createDirectories(temp.resolve("photos"));
+        List<List<String>> quick = List.of(List.of("models"), List.of("--version"), List.of("finetune", "--help"),
+                List.of("inspect", "a.pth"), List.of("predict", "--model", "graft_cifar", "a.jpg"),
+                List.of("predict", "--run", "run1", "a.jpg", "b.PNG", "c.jpeg"));
+        for (List<String> c : quick) {
+            assertThat(graft(home, c.toArray(String[]::new)).out.lines()).as("%s", c).doesNotContain("--add-modules");
+        }
+        List<List<String>> full = List.of(List.of("demo"), List.of("finetune", "photos"), List.of("verify", "m"),
+                List.of("predict", "--run", "run1", "photos"),
+                List.of("predict", "--run", "run1", "a.jpg", "b.jpg", "c.jpg", "d.jpg"));
+        for (List<String> c : full) {
+            assertThat(graft(home, c.toArray(String[]::new)).out.lines()).as("%s", c).contains("--add-modules");
+        }
+        assertThat(project.resolve("cli/target").toFile().list()).contains("graft.aot", "graft-short.aot");
+    }
+
+    private Outcome graft(String home, String... arguments) throws Exception {
+        return run(temp, Map.of("JAVA_HOME", home, "PATH", tools + ":/usr/bin:/bin"), Stream.concat(
+                Stream.of(project.resolve("graft").toString()), Stream.of(arguments)).toArray(String[]::new));
     }
 
     /** A JDK whose java prints its own folder's name and its arguments, one a line. */

@@ -25,7 +25,11 @@ public record ModelDescription(String model, Map<String, String> options, List<S
     private static final String OPTIONS = "graft.options";
     private static final String CLASSES = "graft.classes";
     private static final String PREPROCESSING = "graft.preprocessing";
-    private static final JsonMapper JSON = JsonMapper.builder().build();
+
+    /** Made only for files that describe themselves: it takes as long as reading a small network. */
+    private static final class Json {
+        static final JsonMapper MAPPER = JsonMapper.builder().build();
+    }
 
     public ModelDescription {
         options = Map.copyOf(options);
@@ -56,9 +60,9 @@ public record ModelDescription(String model, Map<String, String> options, List<S
         }
         try {
             return new ModelDescription(metadata.get(MODEL),
-                    JSON.readValue(metadata.getOrDefault(OPTIONS, "{}"), new TypeReference<Map<String, String>>() {}),
-                    JSON.readValue(metadata.getOrDefault(CLASSES, "[]"), new TypeReference<List<String>>() {}),
-                    JSON.readValue(metadata.getOrDefault(PREPROCESSING, ""), Preprocessing.class));
+                    Json.MAPPER.readValue(metadata.getOrDefault(OPTIONS, "{}"), new TypeReference<Map<String, String>>() {}),
+                    Json.MAPPER.readValue(metadata.getOrDefault(CLASSES, "[]"), new TypeReference<List<String>>() {}),
+                    Json.MAPPER.readValue(metadata.getOrDefault(PREPROCESSING, ""), Preprocessing.class));
         } catch (JsonProcessingException | NullPointerException e) {
             throw new GraftException(file + ": what the file says of its model cannot be read ("
                     + (e instanceof JsonProcessingException j ? j.getOriginalMessage() : "it has empty entries")
@@ -68,7 +72,7 @@ public record ModelDescription(String model, Map<String, String> options, List<S
 
     private static String json(Object value) {
         try {
-            return JSON.writeValueAsString(value);
+            return Json.MAPPER.writeValueAsString(value);
         } catch (JsonProcessingException e) {
             throw new GraftException("the description of a model cannot be written as JSON: " + e.getOriginalMessage(), e);
         }

@@ -52,10 +52,10 @@ public final class ModelZoo {
         mobileNetV2();
         squeezeNet("squeezenet1_0", 1_248_424, false);
         squeezeNet("squeezenet1_1", 1_235_496, true);
-        cifar(20, 269_722, new KnownWeights("resnet20-12fca82f.th", 1_099_231,
+        cifar(20, 269_722, new KnownWeights("resnet20-12fca82f.th", 1_099_231, 0xdaeef1bf,
                 "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8", AKAMASTER, "BSD-2-Clause", Map.of(),
                 Preprocessing.CIFAR));
-        cifar(32, 464_154, new KnownWeights("resnet32-d509ac18.th", 1_890_043,
+        cifar(32, 464_154, new KnownWeights("resnet32-d509ac18.th", 1_890_043, 0x6430b7a5,
                 "d509ac1820d7f25398913559d7e81a13229b1e7adc5648e3bfa5e22dc137f850", AKAMASTER, "BSD-2-Clause", Map.of(),
                 Preprocessing.CIFAR));
         cifar(44, 658_586);
@@ -129,7 +129,7 @@ public final class ModelZoo {
                 .withOptions(List.of(new ModelOption("padding", List.of("torch", "same"),
                         "zeros around convolutions with stride 2: both sides, or as TensorFlow's SAME, which weights from"
                                 + " TensorFlow need")))
-                .withWeights(new KnownWeights("mobilenet_v2_1.0_224.safetensors", 14_186_200,
+                .withWeights(new KnownWeights("mobilenet_v2_1.0_224.safetensors", 14_186_200, 0x838e2baa,
                         "634cd5f458e7a553b925e3ef6884beeb8eec7ffe5e958b2736affa1b2e8d3acb",
                         "TensorFlow's mobilenet_v2_1.0_224_quant.tflite, dequantised", "Apache-2.0",
                         Map.of("padding", "same"), Preprocessing.IMAGENET.with("tf").with(CenterCrop.Tie.UP)));
@@ -139,7 +139,7 @@ public final class ModelZoo {
     private static void squeezeNet(String name, long parameters, boolean v11) {
         ModelCard card = imagenet(name, "SqueezeNet " + name.substring(10).replace('_', '.'), SQUEEZE, parameters);
         if (v11) {
-            card = card.withWeights(new KnownWeights("squeezenet1_1_features.safetensors", 2_894_808,
+            card = card.withWeights(new KnownWeights("squeezenet1_1_features.safetensors", 2_894_808, 0x983c1563,
                     "2c351924644ec2b9949eeabb8e6f929f49b123507c8e6fd8d9332042ea39d049",
                     "rcmalli/keras-squeezenet, without the classifier", "MIT", Map.of(),
                     Preprocessing.IMAGENET));

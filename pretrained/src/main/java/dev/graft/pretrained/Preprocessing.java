@@ -90,8 +90,9 @@ public record Preprocessing(int resize, int crop, CenterCrop.Tie tie, Interpolat
 
     @Override
     public String toString() {
-        String n = normalize.equals(Normalize.IMAGENET) ? "torch" : normalize.equals(Normalize.MINUS_ONE_TO_ONE) ? "tf"
-                : normalize.toString();
+        // The comparison of records is generated when it is first used; the usual two are the very objects.
+        String n = normalize == Normalize.MINUS_ONE_TO_ONE ? "tf" : normalize.equals(Normalize.IMAGENET) ? "torch"
+                : normalize.equals(Normalize.MINUS_ONE_TO_ONE) ? "tf" : normalize.toString();
         return "resize " + resize + " " + interpolation.name().toLowerCase(Locale.ROOT) + ", crop " + crop
                 + (tie == CenterCrop.Tie.EVEN ? "" : " (half pixels up)") + ", " + n;
     }

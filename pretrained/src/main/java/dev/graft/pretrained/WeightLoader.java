@@ -13,9 +13,14 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -66,16 +71,22 @@ public final class WeightLoader {
     }
 
     private static List<Tensor> read(LoadPlan plan, WeightFile file) {
-        List<Tensor> values = new ArrayList<>();
-        try {
-            for (LoadPlan.Assignment a : plan.assignments()) {
-                values.add(Scope.persistent(() -> a.read(file)));
+        Tensor[] values = new Tensor[plan.assignments().size()];
+        Queue<RuntimeException> failures = new ConcurrentLinkedQueue<>();
+        IntStream.range(0, values.length).parallel().forEach(i -> {
+            try {
+                if (failures.isEmpty()) {
+                    values[i] = Scope.persistent(() -> plan.assignments().get(i).read(file));
+                }
+            } catch (RuntimeException e) {
+                failures.add(e); // thrown here, it would not wait for the other threads
             }
-            return values;
-        } catch (RuntimeException | Error e) {
-            values.forEach(Tensor::close);
-            throw e;
+        });
+        if (!failures.isEmpty()) {
+            Arrays.stream(values).filter(Objects::nonNull).forEach(Tensor::close);
+            throw failures.peek();
         }
+        return Arrays.asList(values);
     }
 
     private static void check(Module network, String name, WeightFile file, LoadReport report,

@@ -58,6 +58,9 @@ record Refusal(Path file) {
 
     /** A name from the file, fit for a message: printable and short. */
     static String quote(String name) {
+        if (plain(name)) {
+            return "'" + name + "'";
+        }
         StringBuilder s = new StringBuilder("'");
         name.codePoints().limit(MAX_QUOTED).forEach(c -> {
             if (Character.isISOControl(c)) {
@@ -67,5 +70,13 @@ record Refusal(Path file) {
             }
         });
         return s.append(name.length() > MAX_QUOTED ? "...'" : "'").toString();
+    }
+
+    private static boolean plain(String name) {
+        boolean plain = name.length() <= MAX_QUOTED;
+        for (int i = 0; plain && i < name.length(); i++) {
+            plain = name.charAt(i) >= ' ' && name.charAt(i) < 0x7f;
+        }
+        return plain;
     }
 }

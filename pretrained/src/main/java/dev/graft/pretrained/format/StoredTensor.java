@@ -96,7 +96,8 @@ final class StoredTensor {
         int width = type.bytes();
         MemorySegment data = storage.range(offset * width, extent * width);
         if (!contiguous()) {
-            data = MemorySegment.ofArray(gather(data, new byte[arrayBytes(width)]));
+            data = width == Integer.BYTES && extent <= FileBytes.MAX_ARRAY / width ? MemorySegment.ofArray(gather(ints(data)))
+                    : MemorySegment.ofArray(gather(data, new byte[arrayBytes(width)]));
         }
         if (bigEndian && width > 1) {
             data = MemorySegment.ofArray(swap(data, new byte[arrayBytes(width)]));
@@ -143,6 +144,47 @@ final class StoredTensor {
         return new StoredTensor(refusal, name, type, bigEndian, storage, offset, Shape.of(dims), permuted, extent);
     }
 
+    private int[] ints(MemorySegment from) {
+        int[] all = new int[(int) extent];
+        MemorySegment.copy(from, ElementType.INT, 0, all, 0, all.length);
+        return all;
+    }
+
+    /** As the other for 4-byte elements, the usual ones: arrays are fast from the first call on. */
+    private int[] gather(int[] from) {
+        arrayBytes(Integer.BYTES);
+        int[] to = new int[(int) shape.size()];
+        int rank = shape.rank();
+        int inner = shape.dim(rank - 1);
+        int step = (int) strides[rank - 1];
+        int[] index = new int[rank];
+        long start = 0;
+        for (int at = 0; at < to.length; at += inner) {
+            gatherRow(from, (int) start, inner > 1 ? step : 0, to, at, inner);
+            start = next(index, start);
+        }
+        return to;
+    }
+
+    private static void gatherRow(int[] from, int start, int step, int[] to, int at, int count) {
+        for (int i = 0; i < count; i++) {
+            to[at + i] = from[start + i * step];
+        }
+    }
+
+    /** Where the row after the one at {@code index} starts, which began at {@code start}. */
+    private long next(int[] index, long start) {
+        for (int axis = shape.rank() - 2; axis >= 0; axis--) {
+            start += strides[axis];
+            if (++index[axis] < shape.dim(axis)) {
+                break;
+            }
+            start -= strides[axis] * shape.dim(axis);
+            index[axis] = 0;
+        }
+        return start;
+    }
+
     /** Copies the view's elements into row-major order; the last axis is the inner loop. */
     private byte[] gather(MemorySegment from, byte[] bytes) {
         MemorySegment to = MemorySegment.ofArray(bytes);
@@ -154,14 +196,7 @@ final class StoredTensor {
         long start = 0;
         for (long at = 0; at < bytes.length; at += (long) inner * width) {
             gatherRow(from, start * width, step, to, at, inner);
-            for (int axis = rank - 2; axis >= 0; axis--) {
-                start += strides[axis];
-                if (++index[axis] < shape.dim(axis)) {
-                    break;
-                }
-                start -= strides[axis] * shape.dim(axis);
-                index[axis] = 0;
-            }
+            start = next(index, start);
         }
         return bytes;
     }

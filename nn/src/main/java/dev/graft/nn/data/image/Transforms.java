@@ -20,8 +20,12 @@ import java.util.stream.Collectors;
 public final class Transforms {
     /** Part of every fingerprint; raised when decoding or a transform changes its bits. */
     private static final String VERSION = "image-1";
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
+
+    /** Made when it is first used: it costs more than resizing an image, and predictions do without. */
+    private static final class Json {
+        static final JsonMapper MAPPER = JsonMapper.builder()
+                .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES).build();
+    }
 
     private final List<Transform> steps;
     private final Normalize normalize;
@@ -184,7 +188,7 @@ public final class Transforms {
 
     public String toJson() {
         try {
-            return JSON.writeValueAsString(this);
+            return Json.MAPPER.writeValueAsString(this);
         } catch (JsonProcessingException e) {
             throw new GraftException("Transforms cannot be written as JSON: " + e.getOriginalMessage(), e);
         }
@@ -192,7 +196,7 @@ public final class Transforms {
 
     public static Transforms fromJson(String json) {
         try {
-            return JSON.readValue(json, Transforms.class);
+            return Json.MAPPER.readValue(json, Transforms.class);
         } catch (JsonProcessingException e) {
             throw new GraftException("This JSON is no image pipeline written by Graft: " + e.getOriginalMessage(), e);
         }
