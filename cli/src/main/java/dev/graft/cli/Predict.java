@@ -23,6 +23,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -93,6 +95,7 @@ final class Predict implements Callable<Integer> {
         }
         Device device = devices.choose(spec.commandLine().getErr());
         List<Path> files = files();
+        CompletableFuture<Decoded> next = decode(files, 0); // while the weights are read
         try (PretrainedModel model = run != null ? ModelZoo.open(run) : ModelArguments.load(network.choose(),
                 network.weights)) {
             if (!model.headLoaded()) {
@@ -105,7 +108,9 @@ final class Predict implements Callable<Integer> {
             Classifier classifier = Classifier.of(named, precision.chosen);
             int broken = 0;
             for (int i = 0; i < files.size(); i += BATCH) {
-                broken += predict(classifier, files.subList(i, Math.min(files.size(), i + BATCH)));
+                Decoded images = await(next);
+                next = decode(files, i + BATCH);
+                broken += predict(classifier, images);
             }
             return broken > 0 ? 1 : 0;
         }
@@ -136,17 +141,43 @@ final class Predict implements Callable<Integer> {
         return name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
     }
 
-    /** Prints a line for each image; returns how many could not be read. */
-    private int predict(Classifier classifier, List<Path> files) throws IOException {
-        RgbImage[] images = new RgbImage[files.size()];
-        String[] problems = new String[files.size()];
-        IntStream.range(0, images.length).parallel().forEach(i -> {
-            try {
-                images[i] = ImageDecoder.DEFAULT.decode(files.get(i));
-            } catch (GraftException e) {
-                problems[i] = e.getMessage();
-            }
+    /** Images of a batch, null where {@code problems} says what was wrong with one. */
+    private record Decoded(List<Path> files, RgbImage[] images, String[] problems) {}
+
+    /** Decodes the batch that begins at {@code from}, if there is one, in the background. */
+    private static CompletableFuture<Decoded> decode(List<Path> all, int from) {
+        List<Path> files = all.subList(Math.min(from, all.size()), Math.min(all.size(), from + BATCH));
+        return CompletableFuture.supplyAsync(() -> {
+            RgbImage[] images = new RgbImage[files.size()];
+            String[] problems = new String[files.size()];
+            IntStream.range(0, images.length).parallel().forEach(i -> {
+                try {
+                    images[i] = ImageDecoder.DEFAULT.decode(files.get(i));
+                } catch (GraftException e) {
+                    problems[i] = e.getMessage();
+                }
+            });
+            return new Decoded(files, images, problems);
         });
+    }
+
+    private static Decoded await(CompletableFuture<Decoded> images) {
+        try {
+            return images.join();
+        } catch (CompletionException e) {
+            switch (e.getCause()) {
+                case RuntimeException cause -> throw cause;
+                case Error cause -> throw cause;
+                default -> throw e;
+            }
+        }
+    }
+
+    /** Prints a line for each image; returns how many could not be read. */
+    private int predict(Classifier classifier, Decoded batch) throws IOException {
+        List<Path> files = batch.files;
+        RgbImage[] images = batch.images;
+        String[] problems = batch.problems;
         List<RgbImage> good = Arrays.stream(images).filter(Objects::nonNull).toList();
         Iterator<List<Prediction>> found = classifier.predict(good, top).iterator();
         for (int i = 0; i < images.length; i++) {

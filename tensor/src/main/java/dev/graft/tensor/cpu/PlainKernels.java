@@ -6,6 +6,10 @@ import java.util.Arrays;
 final class PlainKernels implements MicroKernels {
     private static final int LANES = 8;
     private static final int TRANSPOSE_BLOCK = 32;
+    private static final int PANEL = 16;
+    /** Rows of the right operand that are copied to arrays of their own; one more holds the sums. */
+    private static final int DEPTH = 160;
+    private static final ThreadLocal<float[][]> ROWS = ThreadLocal.withInitial(() -> new float[DEPTH + 1][PANEL * LANES]);
 
     @Override
     public String name() {
@@ -24,41 +28,56 @@ final class PlainKernels implements MicroKernels {
 
     @Override
     public int panelVectors() {
-        return 4;
+        return PANEL;
     }
 
     @Override
     public void tiles(int m, int vectors, int kc, float[] a, int ao, int rs, int ks, float[] b, int bo, int bs,
             float[] c, int co, int ldc, boolean accumulate) {
         int width = vectors * LANES;
-        for (int i = 0; i < m; i++) {
-            int to = co + i * ldc;
-            if (!accumulate) {
-                Arrays.fill(c, to, to + width, 0f);
+        float[][] rows = ROWS.get();
+        for (int k0 = 0; k0 == 0 || k0 < kc; k0 += DEPTH) {
+            int depth = Math.min(DEPTH, kc - k0);
+            for (int k = 0; k < depth; k++) {
+                System.arraycopy(b, bo + (k0 + k) * bs, rows[k], 0, width);
             }
-            int from = ao + i * rs;
-            int k = 0;
-            for (; k + 4 <= kc; k += 4) {
-                rank4(width, a[from], a[from + ks], a[from + 2 * ks], a[from + 3 * ks], b, bo + k * bs, bs, c, to);
-                from += 4 * ks;
-            }
-            for (; k < kc; k++) {
-                rank1(width, a[from], b, bo + k * bs, c, to);
-                from += ks;
+            for (int i = 0; i < m; i++) {
+                row(width, depth, a, ao + i * rs + k0 * ks, ks, rows, c, co + i * ldc, accumulate || k0 > 0);
             }
         }
     }
 
-    private static void rank4(int n, float a0, float a1, float a2, float a3, float[] b, int bo, int bs, float[] c, int co) {
-        int b1 = bo + bs, b2 = b1 + bs, b3 = b2 + bs;
+    /** Sums in an array of its own: only loops whose arrays all begin at the index are vectorised without offsets' proof. */
+    private static void row(int n, int kc, float[] a, int ao, int ks, float[][] b, float[] c, int co, boolean accumulate) {
+        float[] sum = b[DEPTH];
+        if (accumulate) {
+            System.arraycopy(c, co, sum, 0, n);
+        } else {
+            Arrays.fill(sum, 0, n, 0f);
+        }
+        int from = ao;
+        int k = 0;
+        for (; k + 4 <= kc; k += 4) {
+            rank4(n, a[from], a[from + ks], a[from + 2 * ks], a[from + 3 * ks], b[k], b[k + 1], b[k + 2], b[k + 3], sum);
+            from += 4 * ks;
+        }
+        for (; k < kc; k++) {
+            rank1(n, a[from], b[k], sum);
+            from += ks;
+        }
+        System.arraycopy(sum, 0, c, co, n);
+    }
+
+    private static void rank4(int n, float a0, float a1, float a2, float a3, float[] b0, float[] b1, float[] b2, float[] b3,
+            float[] c) {
         for (int j = 0; j < n; j++) {
-            c[co + j] += (a0 * b[bo + j] + a1 * b[b1 + j]) + (a2 * b[b2 + j] + a3 * b[b3 + j]);
+            c[j] += (a0 * b0[j] + a1 * b1[j]) + (a2 * b2[j] + a3 * b3[j]);
         }
     }
 
-    private static void rank1(int n, float a0, float[] b, int bo, float[] c, int co) {
+    private static void rank1(int n, float a, float[] b, float[] c) {
         for (int j = 0; j < n; j++) {
-            c[co + j] += a0 * b[bo + j];
+            c[j] += a * b[j];
         }
     }
 
@@ -152,9 +171,21 @@ final class PlainKernels implements MicroKernels {
         for (int p = 0; p < pixels; p++) {
             int to = yo + p * ys;
             Arrays.fill(y, to, to + channels, 0f);
-            for (int t = 0; t < taps; t++) {
-                multiplyAdd(channels, x, xo + p * xs + offsets[t], w, wo + t * ws, y, to);
+            int from = xo + p * xs;
+            int t = 0;
+            for (; t + 3 <= taps; t += 3) {
+                taps3(channels, x, from + offsets[t], from + offsets[t + 1], from + offsets[t + 2], w, wo + t * ws, ws, y, to);
             }
+            for (; t < taps; t++) {
+                multiplyAdd(channels, x, from + offsets[t], w, wo + t * ws, y, to);
+            }
+        }
+    }
+
+    private static void taps3(int n, float[] x, int x0, int x1, int x2, float[] w, int w0, int ws, float[] y, int yo) {
+        int w1 = w0 + ws, w2 = w1 + ws;
+        for (int i = 0; i < n; i++) {
+            y[yo + i] += x[x0 + i] * w[w0 + i] + x[x1 + i] * w[w1 + i] + x[x2 + i] * w[w2 + i];
         }
     }
 
