@@ -54,12 +54,12 @@ class LauncherTest {
     void startsTheJarWithTheJdkOfJavaHomeThroughALinkFromAnotherFolder() throws Exception {
         built(200);
         Path link = Files.createSymbolicLink(temp.resolve("link"), project.resolve("graft"));
-        Outcome o = run(temp, Map.of("JAVA_HOME", jdk("jdk 25", "25.0.1")), link.toString(), "inspect", "a b.npy", "*");
+        Outcome o = run(temp, Map.of("JAVA_HOME", jdk("jdk 25", "25.0.1")), link.toString(), "verify", "a b.npy", "*");
         assertThat(o.code).as(o.err).isZero();
         assertThat(o.out.lines()).startsWith("started from jdk 25", "--add-modules", "jdk.incubator.vector",
                 "--enable-native-access=ALL-UNNAMED");
         assertThat(o.out.lines()).endsWith("-cp", project.toRealPath().resolve("cli/target/graft-cli-0.1.0.jar").toString(),
-                "dev.graft.cli.Main", "inspect", "a b.npy", "*");
+                "dev.graft.cli.Main", "verify", "a b.npy", "*");
     }
 
     @Test

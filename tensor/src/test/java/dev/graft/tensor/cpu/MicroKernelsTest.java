@@ -47,19 +47,19 @@ class MicroKernelsTest {
             for (int vectors = 1; vectors <= mk.panelVectors(); vectors++) {
                 int n = vectors * mk.lanes();
                 for (int m = 0; m < 34; m++) {
-                    double[] expected = new double[40 * 80];
+                    double[] expected = new double[40 * 140];
                     for (int i = 0; i < m; i++) {
                         for (int j = 0; j < n; j++) {
                             double s = 1; // C before
                             for (int k = 0; k < 7; k++) {
-                                s += (double) a[3 + i + k * 40] * b[5 + k * 70 + j];
+                                s += (double) a[3 + i + k * 40] * b[5 + k * 140 + j];
                             }
-                            expected[2 + i * 70 + j] = s - 1;
+                            expected[2 + i * 140 + j] = s - 1;
                         }
                     }
-                    float[] c = new float[40 * 80];
+                    float[] c = new float[40 * 140];
                     Arrays.fill(c, 1);
-                    mk.tiles(m, vectors, 7, a, 3, 1, 40, b, 5, 70, c, 2, 70, true);
+                    mk.tiles(m, vectors, 7, a, 3, 1, 40, b, 5, 140, c, 2, 140, true);
                     for (int i = 0; i < c.length; i++) {
                         c[i] -= 1;
                     }
