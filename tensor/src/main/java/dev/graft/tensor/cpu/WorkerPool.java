@@ -3,13 +3,15 @@ package dev.graft.tensor.cpu;
 import dev.graft.tensor.GraftException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntConsumer;
 
 /**
- * A fixed pool of threads for short parallel loops. The caller works too, tasks are handed out by an atomic counter,
- * and idle workers spin for a moment before they park: a region costs a few microseconds while a network runs and
- * nothing when it does not.
+ * A fixed pool of threads for short parallel loops. The caller works too. Every thread has its own share of the tasks,
+ * the same part of the index range in every loop, so that it finds in its core's cache what it wrote there in the loop
+ * before; who is done takes tasks from the far end of another's share. Idle workers spin for a moment before they park: a
+ * region costs less than a microsecond while a network runs and nothing when it does not.
  *
  * <p>Which thread runs a task is not defined, so callers must cut their work into tasks that depend on the problem only,
  * never on {@link #threads()}: then results do not depend on the number of threads.
@@ -20,6 +22,9 @@ import java.util.function.IntConsumer;
 public final class WorkerPool {
     /** Longer spinning hurts other processes on shared cores; shorter pays a wake-up (30 us) between two layers. */
     private static final long SPIN_NANOS = 300_000;
+
+    /** From here on a spinning thread offers its core to others: a data loader, or a worker that was pushed off its own. */
+    private static final long POLITE_NANOS = 30_000;
 
     private static final Object SHARED_LOCK = new Object();
     private static volatile WorkerPool shared;
@@ -91,16 +96,28 @@ public final class WorkerPool {
      * started yet are skipped and the first exception is thrown here.
      */
     public void run(int tasks, IntConsumer body) {
+        run(tasks, false, body);
+    }
+
+    /**
+     * As {@link #run}, but every thread takes its share from the last task to the first: for a second pass over data of
+     * which the end is still in the cache.
+     */
+    void runBackwards(int tasks, IntConsumer body) {
+        run(tasks, true, body);
+    }
+
+    private void run(int tasks, boolean backwards, IntConsumer body) {
         if (tasks <= 0) {
             return;
         }
         if (tasks == 1 || workers.length == 0 || !busy.compareAndSet(false, true)) {
             for (int i = 0; i < tasks; i++) {
-                body.accept(i);
+                body.accept(backwards ? tasks - 1 - i : i);
             }
             return;
         }
-        Job j = new Job(tasks, body);
+        Job j = new Job(tasks, backwards, Math.min(tasks, threads()), body);
         try {
             job = j;
             int wake = Math.min(workers.length, tasks - 1);
@@ -109,7 +126,7 @@ public final class WorkerPool {
                     LockSupport.unpark(workers[i]);
                 }
             }
-            j.work();
+            j.work(0);
             j.await();
         } finally {
             job = null;
@@ -152,42 +169,81 @@ public final class WorkerPool {
         throw new GraftException("system property graft.threads is '" + text + "'; give a whole number of at least 1");
     }
 
+    /** Between two rounds of spinning since {@code start}: false when it has been long enough. */
+    private static boolean spin(long start) {
+        long waited = System.nanoTime() - start;
+        if (waited > POLITE_NANOS) {
+            Thread.yield();
+        }
+        return waited <= SPIN_NANOS;
+    }
+
     @SuppressWarnings("unchecked")
     private static <T extends Throwable> T unchecked(Throwable t) throws T {
         throw (T) t;
     }
 
-    /** One parallel loop. A fresh object per loop: a worker that arrives late finds no index left and does no harm. */
+    /** One parallel loop. A fresh object per loop: a worker that arrives late finds no task left and does no harm. */
     private static final class Job {
+        private static final int LINE = 16; // shares lie two cache lines apart: their owners must not disturb each other
+
         private final int tasks;
+        private final boolean backwards;
+        private final int shares;
+        private final AtomicLongArray left;
         private final Thread caller = Thread.currentThread();
-        private final AtomicInteger next = new AtomicInteger();
         private final AtomicInteger done = new AtomicInteger();
         private volatile IntConsumer body;
         private volatile Throwable error;
         private volatile boolean callerParked;
 
-        Job(int tasks, IntConsumer body) {
+        Job(int tasks, boolean backwards, int shares, IntConsumer body) {
             this.tasks = tasks;
+            this.backwards = backwards;
+            this.shares = shares;
             this.body = body;
+            left = new AtomicLongArray(shares * LINE);
+            for (int s = 0; s < shares; s++) {
+                left.setPlain(s * LINE, range((int) ((long) tasks * s / shares), (int) ((long) tasks * (s + 1) / shares)));
+            }
         }
 
-        void work() {
-            int finished = 0;
+        /** What is left of a share, as one value that changes atomically. */
+        private static long range(int from, int to) {
+            return (long) from << 32 | to;
+        }
+
+        /** The next task of {@code share} from its low or high end, -1 when it is empty. */
+        private int take(int share, boolean high) {
             while (true) {
-                // The test before the increment keeps late workers from running the counter over.
-                int i = next.get() < tasks ? next.getAndIncrement() : tasks;
-                if (i >= tasks) {
-                    break;
+                long now = left.get(share * LINE);
+                int from = (int) (now >>> 32);
+                int to = (int) now;
+                if (from >= to) {
+                    return -1;
                 }
-                if (error == null) {
-                    try {
-                        body.accept(i);
-                    } catch (Throwable t) {
-                        fail(t);
+                if (left.compareAndSet(share * LINE, now, high ? range(from, to - 1) : range(from + 1, to))) {
+                    return high ? to - 1 : from;
+                }
+            }
+        }
+
+        /** Works as thread {@code self} of the pool: its share first, then what others have left. */
+        void work(int self) {
+            int finished = 0;
+            for (int k = 0; k < shares; k++) {
+                boolean high = backwards == (k == 0 && self < shares);
+                int share = (self + k) % shares;
+                for (int i = take(share, high); i >= 0; i = take(share, high)) {
+                    if (error == null) {
+                        try {
+                            body.accept(i);
+                        } catch (Throwable t) {
+                            fail(t);
+                        }
                     }
+                    finished++;
                 }
-                finished++;
             }
             if (finished > 0 && done.addAndGet(finished) == tasks && callerParked) {
                 LockSupport.unpark(caller);
@@ -202,13 +258,13 @@ public final class WorkerPool {
 
         void await() {
             boolean interrupted = false;
-            long deadline = 0;
+            long start = 0;
             for (int spins = 0; done.get() < tasks; spins++) {
                 if ((spins & 63) != 63) {
                     Thread.onSpinWait();
-                } else if (deadline == 0) {
-                    deadline = System.nanoTime() + SPIN_NANOS;
-                } else if (System.nanoTime() > deadline) {
+                } else if (start == 0) {
+                    start = System.nanoTime();
+                } else if (!spin(start)) {
                     callerParked = true;
                     if (done.get() < tasks) {
                         LockSupport.park(this);
@@ -223,10 +279,12 @@ public final class WorkerPool {
     }
 
     private final class Worker extends Thread {
+        private final int index;
         private volatile boolean parked;
 
         Worker(int index) {
             super(null, null, "graft-worker-" + index, 0, false); // no inherited thread locals
+            this.index = index;
             setDaemon(true);
         }
 
@@ -237,7 +295,7 @@ public final class WorkerPool {
                 Job j = job;
                 if (j != null && j != last) {
                     last = j;
-                    j.work();
+                    j.work(index + 1);
                 } else {
                     idle(last);
                 }
@@ -246,7 +304,7 @@ public final class WorkerPool {
 
         /** Returns when there may be something new to do. */
         private void idle(Job last) {
-            long deadline = System.nanoTime() + SPIN_NANOS;
+            long start = System.nanoTime();
             while (!hasWork(last)) {
                 for (int i = 0; i < 64; i++) {
                     Thread.onSpinWait();
@@ -254,7 +312,7 @@ public final class WorkerPool {
                         return;
                     }
                 }
-                if (System.nanoTime() > deadline) {
+                if (!spin(start)) {
                     parked = true;
                     if (!hasWork(last)) { // whoever publishes a job after this test sees the flag and unparks
                         LockSupport.park(WorkerPool.this);

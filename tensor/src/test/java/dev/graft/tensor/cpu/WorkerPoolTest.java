@@ -31,6 +31,40 @@ class WorkerPoolTest {
         pool.close();
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5})
+    void runsEveryTaskExactlyOnceBackwardsToo(int threads) {
+        WorkerPool pool = new WorkerPool(threads);
+        for (int tasks : new int[] {0, 1, 2, 3, 7, 64, 1001}) {
+            AtomicIntegerArray seen = new AtomicIntegerArray(tasks);
+            pool.runBackwards(tasks, seen::incrementAndGet);
+            for (int i = 0; i < tasks; i++) {
+                assertThat(seen.get(i)).isOne();
+            }
+        }
+        pool.close();
+    }
+
+    @Test
+    void takesOverTheShareOfAThreadThatIsHeldUp() throws Exception {
+        WorkerPool pool = new WorkerPool(2);
+        CountDownLatch others = new CountDownLatch(9);
+        AtomicBoolean all = new AtomicBoolean();
+        pool.run(10, i -> {
+            if (i == 5) { // the first task of the worker's share: the caller does all others meanwhile
+                try {
+                    all.set(others.await(20, TimeUnit.SECONDS));
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+            } else {
+                others.countDown();
+            }
+        });
+        assertThat(all).isTrue();
+        pool.close();
+    }
+
     @Test
     void makesPlainWritesVisibleOverManyShortLoops() {
         WorkerPool pool = new WorkerPool(3);
