@@ -18,7 +18,6 @@ final class SimdUnary {
     private static final int L = S.length();
     private static final float SELU_SCALE = (float) UnaryFn.SELU_SCALE;
     private static final float SELU_ALPHA = (float) UnaryFn.SELU_ALPHA;
-    private static final float SQRT_HALF = (float) Math.sqrt(0.5);
 
     private SimdUnary() {}
 
@@ -84,7 +83,7 @@ final class SimdUnary {
             case ELU -> elu(a, x, xo, y, yo, n);
             case SELU -> selu(x, xo, y, yo, n);
             case SILU -> silu(x, xo, y, yo, n);
-            case GELU -> gelu(x, xo, y, yo, n);
+            case GELU -> SimdGelu.value(x, xo, y, yo, n);
             case GELU_TANH -> geluTanh(x, xo, y, yo, n);
             case SOFTPLUS -> softplus(x, xo, y, yo, n);
             case MISH -> mish(x, xo, y, yo, n);
@@ -284,23 +283,6 @@ final class SimdUnary {
             FloatVector v = load(x, xo + i);
             v.div(SimdMath.exp(v.neg()).add(1f)).intoArray(y, yo + i);
         }
-    }
-
-    /** v (1 + erf(v / sqrt(2))) / 2. */
-    private static void gelu(float[] x, int xo, float[] y, int yo, int n) {
-        float[] t = new float[n];
-        erfScaled(SQRT_HALF, x, xo, t, n);
-        for (int i = 0; i < n; i += L) {
-            load(x, xo + i).mul(0.5f).mul(load(t, i).add(1f)).intoArray(y, yo + i);
-        }
-    }
-
-    /** t = erf(a x). */
-    static void erfScaled(float a, float[] x, int xo, float[] t, int n) {
-        for (int i = 0; i < n; i += L) {
-            load(x, xo + i).mul(a).intoArray(t, i);
-        }
-        erf(t, 0, t, 0, n);
     }
 
     private static void geluTanh(float[] x, int xo, float[] y, int yo, int n) {

@@ -16,9 +16,7 @@ final class SimdUnaryGrad {
     private static final int L = S.length();
     private static final float SELU_SCALE = (float) UnaryFn.SELU_SCALE;
     private static final float SELU_ALPHA = (float) UnaryFn.SELU_ALPHA;
-    private static final float SQRT_HALF = (float) Math.sqrt(0.5);
     private static final float TWO_OVER_SQRT_PI = (float) (2 / Math.sqrt(Math.PI));
-    private static final float INV_SQRT_2PI = (float) (1 / Math.sqrt(2 * Math.PI));
 
     private SimdUnaryGrad() {}
 
@@ -87,7 +85,7 @@ final class SimdUnaryGrad {
             case ELU -> elu(a, x, xo, dy, yo, dx, zo, n);
             case SELU -> selu(x, xo, dy, yo, dx, zo, n);
             case SILU -> silu(x, xo, dy, yo, dx, zo, n);
-            case GELU -> gelu(x, xo, dy, yo, dx, zo, n);
+            case GELU -> SimdGelu.gradient(x, xo, dy, yo, dx, zo, n);
             case GELU_TANH -> geluTanh(x, xo, dy, yo, dx, zo, n);
             case SOFTPLUS -> softplus(x, xo, dy, yo, dx, zo, n);
             case MISH -> mish(x, xo, dy, yo, dx, zo, n);
@@ -246,27 +244,6 @@ final class SimdUnaryGrad {
             FloatVector s = load(x, xo + i);
             FloatVector g = load(dy, yo + i);
             g.mul(silu(s)).intoArray(dx, zo + i);
-        }
-    }
-
-    /** Phi(v) + v phi(v), function by function through buffers. */
-    private static void gelu(float[] x, int xo, float[] dy, int yo, float[] dx, int zo, int n) {
-        float[] e = new float[n];
-        float[] p = new float[n];
-        for (int i = 0; i < n; i += L) {
-            FloatVector s = load(x, xo + i);
-            s.mul(s).mul(-0.5f).intoArray(p, i);
-        }
-        SimdUnary.exp(p, 0, p, 0, n);
-        SimdUnary.erfScaled(SQRT_HALF, x, xo, e, n);
-        geluSlope(e, p, x, xo, dy, yo, dx, zo, n);
-    }
-
-    private static void geluSlope(float[] e, float[] p, float[] x, int xo, float[] dy, int yo, float[] dx, int zo, int n) {
-        for (int i = 0; i < n; i += L) {
-            FloatVector s = load(x, xo + i);
-            FloatVector g = load(dy, yo + i);
-            load(p, i).mul(INV_SQRT_2PI).mul(s).add(load(e, i).add(1f).mul(0.5f)).mul(g).intoArray(dx, zo + i);
         }
     }
 
