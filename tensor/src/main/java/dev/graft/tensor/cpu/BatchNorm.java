@@ -4,9 +4,9 @@ import dev.graft.tensor.op.FusedOp.Activation;
 import dev.graft.tensor.op.UnaryFn;
 
 /**
- * Training-mode batch norm of rows x c elements, channels last. The statistics of a block of rows are taken in two passes
- * while it is in the cache and merged by the formula of Chan, Golub and LeVeque (1979), so a mean that is large against
- * the deviation does no harm; forward and backward each read memory twice.
+ * Training-mode batch norm of rows x c elements, channels last. The statistics of blocks of rows are merged by the formula
+ * of Chan, Golub and LeVeque (1979), so a mean that is large against the deviation does no harm. Forward and backward each
+ * read memory twice, the second time backwards: what was read last is still in the cache.
  */
 final class BatchNorm {
     private final RowLoops loops;
@@ -29,24 +29,21 @@ final class BatchNorm {
         float[][] means = new float[cut.count()][];
         float[][] squares = new float[cut.count()][];
         WorkerPool.shared().run(cut.count(), b -> {
-            means[b] = cut.means(loops, b, x.array(), x.at());
-            squares[b] = cut.squares(loops, b, x.array(), x.at(), means[b]);
+            cut.moments(loops, b, x.array(), x.at(), means, squares, b);
         });
+        double[] centre = new double[c];
+        for (int b = 0; b < means.length; b++) {
+            add(centre, means[b], (double) cut.height(b) / rows);
+        }
+        double[] sum = new double[c];
+        for (int b = 0; b < means.length; b++) {
+            addSquares(sum, centre, means[b], squares[b], cut.height(b));
+        }
         float[] a = new float[c];
         for (int j = 0; j < c; j++) {
-            double centre = 0;
-            for (int b = 0; b < means.length; b++) {
-                centre += (double) means[b][j] * cut.height(b);
-            }
-            centre /= rows;
-            double sum = 0;
-            for (int b = 0; b < means.length; b++) {
-                double d = means[b][j] - centre;
-                sum += squares[b][j] + d * d * cut.height(b);
-            }
-            float s = (float) (1 / Math.sqrt(sum / rows + eps));
+            float s = (float) (1 / Math.sqrt(sum[j] / rows + eps));
             a[j] = s * gamma.array()[gamma.at() + j];
-            mean.array()[mean.at() + j] = (float) centre;
+            mean.array()[mean.at() + j] = (float) centre[j];
             invstd.array()[invstd.at() + j] = s;
         }
         float[] tm = cut.tile(mean.array(), mean.at());
@@ -54,8 +51,21 @@ final class BatchNorm {
         float[] tb = cut.tile(beta.array(), beta.at());
         float[] r = residual == null ? null : residual.array();
         int ro = residual == null ? 0 : residual.at();
-        WorkerPool.shared().run(cut.count(), b -> cut.walk(b, (at, n, cols) -> loops.affine(x.array(), x.at() + at, n, cols,
-                tm, ta, tb, r, ro + at, then, y.array(), y.at() + at)));
+        WorkerPool.shared().runBackwards(cut.count(), b -> cut.walk(b, (at, n, cols) -> loops.affine(x.array(), x.at() + at,
+                n, cols, tm, ta, tb, r, ro + at, then, y.array(), y.at() + at)));
+    }
+
+    private static void add(double[] sum, float[] mean, double weight) {
+        for (int j = 0; j < sum.length; j++) {
+            sum[j] += mean[j] * weight;
+        }
+    }
+
+    private static void addSquares(double[] sum, double[] centre, float[] mean, float[] square, double height) {
+        for (int j = 0; j < sum.length; j++) {
+            double d = mean[j] - centre[j];
+            sum[j] += square[j] + d * d * height;
+        }
     }
 
     /**
@@ -101,19 +111,20 @@ final class BatchNorm {
         float[][] dots = new float[cut.count()][];
         WorkerPool.shared().run(cut.count(), b -> {
             source.make(cut.at(b), cut.height(b) * c);
-            sums[b] = cut.sums(loops, b, dy.array(), dy.at());
-            dots[b] = cut.dots(loops, b, dy.array(), dy.at(), x.array(), x.at(), tm);
+            cut.dots(loops, b, dy.array(), dy.at(), x.array(), x.at(), tm, sums, dots, b);
         });
+        double[] total = new double[c];
+        double[] along = new double[c];
+        for (int t = 0; t < sums.length; t++) {
+            add(total, sums[t], 1);
+            add(along, dots[t], 1);
+        }
         float[] a = new float[c];
         float[] b = new float[c];
         float[] k = new float[c];
         for (int j = 0; j < c; j++) {
-            double sum = 0;
-            double dot = 0;
-            for (int t = 0; t < sums.length; t++) {
-                sum += sums[t][j];
-                dot += dots[t][j];
-            }
+            double sum = total[j];
+            double dot = along[j];
             double s = invstd.array()[invstd.at() + j];
             dbeta.array()[dbeta.at() + j] = (float) sum;
             dgamma.array()[dgamma.at() + j] = (float) (dot * s);
@@ -125,7 +136,7 @@ final class BatchNorm {
         float[] ta = cut.tile(a, 0);
         float[] tb = cut.tile(b, 0);
         float[] tk = cut.tile(k, 0);
-        WorkerPool.shared().run(cut.count(), t -> cut.walk(t, (at, n, cols) -> loops.affineGrad(dy.array(), dy.at() + at,
+        WorkerPool.shared().runBackwards(cut.count(), t -> cut.walk(t, (at, n, cols) -> loops.affineGrad(dy.array(), dy.at() + at,
                 x.array(), x.at() + at, n, cols, tm, ta, tb, tk, dx.array(), dx.at() + at)));
     }
 }

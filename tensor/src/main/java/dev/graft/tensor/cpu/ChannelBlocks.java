@@ -1,7 +1,5 @@
 package dev.graft.tensor.cpu;
 
-import dev.graft.tensor.op.ReduceFn;
-
 /**
  * How rows x c elements, channels last, are cut for sums over the rows: {@code k} rows are walked as one (see {@link
  * ChannelTile}), and {@code step} rows make a task, small enough to stay in the cache from one loop to the next.
@@ -47,11 +45,9 @@ record ChannelBlocks(int rows, int c, int k, int step) {
         return ChannelTile.of(v, at, c, k);
     }
 
-    /** A sum over a block's rows for each channel: {@code loop} adds to wide sums, which are folded. */
-    private float[] sum(int block, Adding loop) {
-        float[] wide = new float[k * c];
-        walk(block, (at, n, cols) -> loop.add(at, n, cols, wide));
-        for (int j = 0; j < c; j++) {
+    /** The k sums of each channel, added in the first c places. */
+    private float[] fold(float[] wide) {
+        for (int j = 0; j < c && k > 1; j++) {
             double s = 0;
             for (int g = 0; g < k; g++) {
                 s += wide[g * c + j];
@@ -61,33 +57,35 @@ record ChannelBlocks(int rows, int c, int k, int step) {
         return wide;
     }
 
-    @FunctionalInterface
-    private interface Adding {
-        void add(int at, int rows, int cols, float[] sums);
-    }
-
-    /** Sums of the block's elements in the first c places. */
-    float[] sums(RowLoops loops, int block, float[] x, int xo) {
-        return sum(block, (at, n, cols, s) -> loops.columns(ReduceFn.SUM, x, xo + at, n, cols, cols, s, 0));
-    }
-
-    float[] means(RowLoops loops, int block, float[] x, int xo) {
-        float[] m = sums(loops, block, x, xo);
-        int height = height(block);
+    /**
+     * Means and sums of (x - mean)^2 of a block, each in the first c places of what is put into {@code means} and {@code
+     * squares} at {@code t}. One pass over memory: deviations are taken from the block's first row, which lies among the
+     * values, so no digits are lost where the mean is large.
+     */
+    void moments(RowLoops loops, int block, float[] x, int xo, float[][] means, float[][] squares, int t) {
+        float[] sum = new float[k * c];
+        float[] square = new float[k * c];
+        float[] shift = tile(x, xo + at(block));
+        walk(block, (at, n, cols) -> loops.columnMoments(x, xo + at, n, cols, cols, shift, sum, square));
+        fold(sum);
+        fold(square);
+        double height = height(block);
         for (int j = 0; j < c; j++) {
-            m[j] /= height;
+            double d = sum[j] / height;
+            square[j] = (float) Math.max(0, square[j] - sum[j] * d);
+            sum[j] = (float) (shift[j] + d);
         }
-        return m;
+        means[t] = sum;
+        squares[t] = square;
     }
 
-    /** Sums of (x - mean)^2, the block's mean in the first c places of {@code mean}. */
-    float[] squares(RowLoops loops, int block, float[] x, int xo, float[] mean) {
-        float[] wide = tile(mean, 0);
-        return sum(block, (at, n, cols, s) -> loops.columnSquares(x, xo + at, n, cols, cols, wide, 0, s, 0));
-    }
-
-    /** Sums of dy * (x - mean), the mean already a {@link #tile}. */
-    float[] dots(RowLoops loops, int block, float[] dy, int dyo, float[] x, int xo, float[] mean) {
-        return sum(block, (at, n, cols, s) -> loops.columnDots(dy, dyo + at, x, xo + at, n, cols, cols, mean, 0, s, 0));
+    /** As {@link #moments}: sums of dy, and of dy * (x - mean) with the mean already a {@link #tile}. */
+    void dots(RowLoops loops, int block, float[] dy, int dyo, float[] x, int xo, float[] mean, float[][] sums,
+            float[][] dots, int t) {
+        float[] sum = new float[k * c];
+        float[] dot = new float[k * c];
+        walk(block, (at, n, cols) -> loops.columnDots(dy, dyo + at, x, xo + at, n, cols, cols, mean, sum, dot));
+        sums[t] = fold(sum);
+        dots[t] = fold(dot);
     }
 }

@@ -20,7 +20,7 @@ final class CrossEntropy {
             try (Scratch space = Scratch.take(n)) {
                 for (int r = i; r < j; r++) {
                     int at = x.at() + r * n;
-                    float max = loops.reduce(ReduceFn.MAX, x.array(), at, n);
+                    float max = loops.largest(x.array(), at, n);
                     double log = max + Math.log(loops.expSum(x.array(), at, max, space.data, 0, n));
                     double l = 0;
                     if (target[r] >= 0) {

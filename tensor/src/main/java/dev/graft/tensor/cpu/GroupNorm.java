@@ -34,9 +34,7 @@ final class GroupNorm {
         float[][] means = new float[p.images * blocks][];
         float[][] squares = new float[means.length][];
         WorkerPool.shared().run(means.length, t -> {
-            int at = x.at() + p.image(t / blocks);
-            means[t] = cut.means(loops, t % blocks, x.array(), at);
-            squares[t] = cut.squares(loops, t % blocks, x.array(), at, means[t]);
+            cut.moments(loops, t % blocks, x.array(), x.at() + p.image(t / blocks), means, squares, t);
         });
         float[][] tm = new float[p.images][];
         float[][] ta = new float[p.images][];
@@ -97,8 +95,8 @@ final class GroupNorm {
         float[][] dots = new float[sums.length][];
         WorkerPool.shared().run(sums.length, t -> {
             int first = p.image(t / blocks);
-            sums[t] = cut.sums(loops, t % blocks, dy.array(), dy.at() + first);
-            dots[t] = cut.dots(loops, t % blocks, dy.array(), dy.at() + first, x.array(), x.at() + first, tm[t / blocks]);
+            cut.dots(loops, t % blocks, dy.array(), dy.at() + first, x.array(), x.at() + first, tm[t / blocks], sums, dots,
+                    t);
         });
         double[] scale = new double[p.c];
         double[] shift = new double[p.c];

@@ -19,14 +19,16 @@ final class LayerNorm {
     /** y = (x - mean) rstd gamma + beta; saves mean and rstd = 1 / sqrt(var + eps) of every row. */
     void forward(double eps, F32 x, F32 gamma, F32 beta, F32 y, F32 mean, F32 rstd, int rows, int c) {
         WorkerPool.shared().ranges(rows, rowsPerTask(c), (i, j) -> {
+            float sum = loops.reduce(ReduceFn.SUM, x.array(), x.at() + i * c, c);
             for (int r = i; r < j; r++) {
                 int at = x.at() + r * c;
-                float m = loops.reduce(ReduceFn.SUM, x.array(), at, c) / c;
+                int next = r + 1 < j ? at + c : at;
+                float m = sum / c;
                 float s = (float) (1 / Math.sqrt(loops.centredSquares(x.array(), at, m, c) / c + eps));
                 mean.array()[mean.at() + r] = m;
                 rstd.array()[rstd.at() + r] = s;
-                loops.normalise(x.array(), at, m, s, gamma.array(), gamma.at(), beta.array(), beta.at(), y.array(),
-                        y.at() + r * c, c);
+                sum = loops.normalise(x.array(), at, next, m, s, gamma.array(), gamma.at(), beta.array(), beta.at(),
+                        y.array(), y.at() + r * c, c);
             }
         });
     }
@@ -39,26 +41,29 @@ final class LayerNorm {
         WorkerPool.shared().run(blocks, b -> {
             float[] acc = new float[2 * c];
             float[] sums = new float[2];
-            for (int r = b * step; r < Math.min(rows, (b + 1) * step); r++) {
+            int end = Math.min(rows, (b + 1) * step);
+            int first = b * step;
+            loops.normaliseGradSums(dy.array(), dy.at() + first * c, x.array(), x.at() + first * c,
+                    mean.array()[mean.at() + first], rstd.array()[rstd.at() + first], gamma.array(), gamma.at(), sums, c);
+            for (int r = first; r < end; r++) {
                 int at = r * c;
-                float m = mean.array()[mean.at() + r];
-                float s = rstd.array()[rstd.at() + r];
-                loops.normaliseGradSums(dy.array(), dy.at() + at, x.array(), x.at() + at, m, s, gamma.array(), gamma.at(),
+                int next = r + 1 < end ? 1 : 0;
+                loops.normaliseGrad(dy.array(), dy.at() + at, x.array(), x.at() + at, mean.array()[mean.at() + r],
+                        rstd.array()[rstd.at() + r], gamma.array(), gamma.at(), sums[0] / c, sums[1] / c, dx.array(),
+                        dx.at() + at, acc, next * c, mean.array()[mean.at() + r + next], rstd.array()[rstd.at() + r + next],
                         sums, c);
-                loops.normaliseGrad(dy.array(), dy.at() + at, x.array(), x.at() + at, m, s, gamma.array(), gamma.at(),
-                        sums[0] / c, sums[1] / c, dx.array(), dx.at() + at, acc, c);
             }
             part[b] = acc;
         });
-        for (int j = 0; j < c; j++) {
-            double g = 0;
-            double b = 0;
-            for (float[] p : part) {
-                g += p[j];
-                b += p[c + j];
+        double[] total = new double[2 * c];
+        for (float[] p : part) {
+            for (int j = 0; j < total.length; j++) {
+                total[j] += p[j];
             }
-            dgamma.array()[dgamma.at() + j] = (float) g;
-            dbeta.array()[dbeta.at() + j] = (float) b;
+        }
+        for (int j = 0; j < c; j++) {
+            dgamma.array()[dgamma.at() + j] = (float) total[j];
+            dbeta.array()[dbeta.at() + j] = (float) total[c + j];
         }
     }
 }

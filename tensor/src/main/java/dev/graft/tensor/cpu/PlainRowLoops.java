@@ -35,6 +35,11 @@ final class PlainRowLoops implements RowLoops {
     }
 
     @Override
+    public float largest(float[] x, int xo, int n) {
+        return reduce(ReduceFn.MAX, x, xo, n);
+    }
+
+    @Override
     public float dot(float[] x, int xo, float[] y, int yo, int n) {
         double s = 0;
         for (int i = 0; i < n; i++) {
@@ -66,8 +71,13 @@ final class PlainRowLoops implements RowLoops {
 
     @Override
     public void scale(float a, float[] x, int xo, int n) {
+        scale(a, x, xo, x, xo, n);
+    }
+
+    @Override
+    public void scale(float a, float[] x, int xo, float[] y, int yo, int n) {
         for (int i = 0; i < n; i++) {
-            x[xo + i] *= a;
+            y[yo + i] = a * x[xo + i];
         }
     }
 
@@ -93,9 +103,16 @@ final class PlainRowLoops implements RowLoops {
     }
 
     @Override
-    public void normalise(float[] x, int xo, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
+    public float normalise(float[] x, int xo, int next, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
             float[] y, int yo, int n) {
-        for (int i = 0; i < n; i++) {
+        normalise(x, xo, mean, rstd, gamma, go, beta, bo, y, yo, 0, n);
+        return reduce(ReduceFn.SUM, x, next, n);
+    }
+
+    /** Columns {@code from} to {@code n} of {@link RowLoops#normalise}. */
+    static void normalise(float[] x, int xo, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
+            float[] y, int yo, int from, int n) {
+        for (int i = from; i < n; i++) {
             y[yo + i] = (x[xo + i] - mean) * rstd * gamma[go + i] + beta[bo + i];
         }
     }
@@ -116,8 +133,10 @@ final class PlainRowLoops implements RowLoops {
 
     @Override
     public void normaliseGrad(float[] dy, int dyo, float[] x, int xo, float mean, float rstd, float[] gamma, int go,
-            float c1, float c2, float[] dx, int dxo, float[] acc, int n) {
+            float c1, float c2, float[] dx, int dxo, float[] acc, int step, float nextMean, float nextRstd, float[] sums,
+            int n) {
         normaliseGrad(dy, dyo, x, xo, mean, rstd, gamma, go, c1, c2, dx, dxo, acc, 0, n);
+        normaliseGradSums(dy, dyo + step, x, xo + step, nextMean, nextRstd, gamma, go, sums, n);
     }
 
     /** Columns {@code from} to {@code n} of {@link RowLoops#normaliseGrad}. */
@@ -143,23 +162,39 @@ final class PlainRowLoops implements RowLoops {
     }
 
     @Override
-    public void columnSquares(float[] x, int xo, int rows, int cols, int stride, float[] mean, int mo, float[] acc, int ao) {
+    public void columnMoments(float[] x, int xo, int rows, int cols, int stride, float[] shift, float[] sums,
+            float[] squares) {
+        columnMoments(x, xo, rows, stride, shift, sums, squares, 0, cols);
+    }
+
+    /** Columns {@code from} to {@code n}. */
+    static void columnMoments(float[] x, int xo, int rows, int stride, float[] shift, float[] sums, float[] squares,
+            int from, int n) {
         for (int r = 0; r < rows; r++) {
             int at = xo + r * stride;
-            for (int j = 0; j < cols; j++) {
-                float d = x[at + j] - mean[mo + j];
-                acc[ao + j] += d * d;
+            for (int j = from; j < n; j++) {
+                float d = x[at + j] - shift[j];
+                sums[j] += d;
+                squares[j] += d * d;
             }
         }
     }
 
     @Override
-    public void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, float[] mean, int mo,
-            float[] acc, int ao) {
+    public void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, float[] mean,
+            float[] sums, float[] dots) {
+        columnDots(dy, dyo, x, xo, rows, stride, mean, sums, dots, 0, cols);
+    }
+
+    /** Columns {@code from} to {@code n}. */
+    static void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int stride, float[] mean, float[] sums,
+            float[] dots, int from, int n) {
         for (int r = 0; r < rows; r++) {
             int at = r * stride;
-            for (int j = 0; j < cols; j++) {
-                acc[ao + j] += dy[dyo + at + j] * (x[xo + at + j] - mean[mo + j]);
+            for (int j = from; j < n; j++) {
+                float g = dy[dyo + at + j];
+                sums[j] += g;
+                dots[j] += g * (x[xo + at + j] - mean[j]);
             }
         }
     }

@@ -29,17 +29,23 @@ interface RowLoops {
     /** Sum (also for MEAN), maximum or minimum of n > 0 elements; NaN wins. */
     float reduce(ReduceFn f, float[] x, int xo, int n);
 
+    /** The largest of n > 0 elements; any where one is NaN. */
+    float largest(float[] x, int xo, int n);
+
     /** Sum of x * y. */
     float dot(float[] x, int xo, float[] y, int yo, int n);
 
     /** Sum of (x - mean)^2. */
     float centredSquares(float[] x, int xo, float mean, int n);
 
-    /** y = exp(x - max); returns the sum of y. */
+    /** y = exp(x - max) for x up to max + 80, and 0 for results below 1e-37; returns the sum of y. */
     float expSum(float[] x, int xo, float max, float[] y, int yo, int n);
 
     /** x = a * x. */
     void scale(float a, float[] x, int xo, int n);
+
+    /** y = a * x. */
+    void scale(float a, float[] x, int xo, float[] y, int yo, int n);
 
     /** y = (x - a) - b. */
     void subtract(float[] x, int xo, float a, float b, float[] y, int yo, int n);
@@ -50,8 +56,11 @@ interface RowLoops {
     /** dx = dy - exp(y) * s: log-softmax backward. */
     void logSoftmaxGrad(float[] y, int yo, float[] dy, int dyo, float s, float[] dx, int dxo, int n);
 
-    /** y = (x - mean) * rstd * gamma + beta. */
-    void normalise(float[] x, int xo, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
+    /**
+     * y = (x - mean) * rstd * gamma + beta. Returns the sum of the n elements of x from {@code next} on, the row that comes
+     * then: so memory is read while this row is computed.
+     */
+    float normalise(float[] x, int xo, int next, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
             float[] y, int yo, int n);
 
     /** sums[0] = sum of dy * gamma, sums[1] = sum of dy * gamma * (x - mean) * rstd. */
@@ -60,22 +69,23 @@ interface RowLoops {
 
     /**
      * With h = (x - mean) * rstd: dx = rstd * (dy * gamma - c1 - h * c2), and into {@code acc}, dgamma and dbeta one
-     * after the other: dgamma += dy * h, dbeta += dy.
+     * after the other: dgamma += dy * h, dbeta += dy. Then, in the same loop, {@link #normaliseGradSums} of the row that
+     * begins {@code step} elements later in dy and x and has {@code nextMean} and {@code nextRstd}.
      */
     void normaliseGrad(float[] dy, int dyo, float[] x, int xo, float mean, float rstd, float[] gamma, int go, float c1,
-            float c2, float[] dx, int dxo, float[] acc, int n);
+            float c2, float[] dx, int dxo, float[] acc, int step, float nextMean, float nextRstd, float[] sums, int n);
 
     // ------------------------------------------------------------------ down the columns of rows x cols elements
 
     /** acc[j] = acc[j] combined with column j; rows begin {@code stride} elements apart. */
     void columns(ReduceFn f, float[] x, int xo, int rows, int cols, int stride, float[] acc, int ao);
 
-    /** acc[j] += sum of (x - mean[j])^2 over the rows. */
-    void columnSquares(float[] x, int xo, int rows, int cols, int stride, float[] mean, int mo, float[] acc, int ao);
+    /** sums[j] += sum of x - shift[j] over the rows, squares[j] += sum of (x - shift[j])^2. */
+    void columnMoments(float[] x, int xo, int rows, int cols, int stride, float[] shift, float[] sums, float[] squares);
 
-    /** acc[j] += sum of dy * (x - mean[j]) over the rows. */
-    void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, float[] mean, int mo,
-            float[] acc, int ao);
+    /** sums[j] += sum of dy over the rows, dots[j] += sum of dy * (x - mean[j]). */
+    void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, float[] mean, float[] sums,
+            float[] dots);
 
     /** y = (x - mean[j]) * a[j] + b[j]. */
     void affine(float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b, float[] y, int yo);

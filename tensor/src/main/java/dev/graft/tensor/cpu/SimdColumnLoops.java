@@ -78,25 +78,135 @@ final class SimdColumnLoops {
         a.intoArray(acc, ao);
     }
 
-    /** One vector of columns of {@link RowLoops#columnSquares}. */
-    static void squares(float[] x, int xo, int rows, int stride, float[] mean, int mo, float[] acc, int ao) {
-        FloatVector a = load(acc, ao);
-        FloatVector m = load(mean, mo);
-        for (int r = 0; r < rows; r++) {
-            FloatVector d = load(x, xo + r * stride).sub(m);
-            a = d.fma(d, a);
+    /** {@link RowLoops#columnMoments} of whole vectors of columns; returns how many columns that were. */
+    static int moments(float[] x, int xo, int rows, int cols, int stride, float[] shift, float[] sums, float[] squares) {
+        int j = 0;
+        for (; j <= cols - 4 * L; j += 4 * L) {
+            moments4(x, xo + j, rows, stride, shift, sums, squares, j);
         }
-        a.intoArray(acc, ao);
+        for (; j <= cols - L; j += L) {
+            moments1(x, xo + j, rows, stride, shift, sums, squares, j);
+        }
+        return j;
     }
 
-    /** One vector of columns of {@link RowLoops#columnDots}. */
-    static void dots(float[] dy, int dyo, float[] x, int xo, int rows, int stride, float[] mean, int mo, float[] acc,
-            int ao) {
-        FloatVector a = load(acc, ao);
-        FloatVector m = load(mean, mo);
+    private static void moments4(float[] x, int xo, int rows, int stride, float[] shift, float[] sums, float[] squares,
+            int j) {
+        FloatVector k0 = load(shift, j);
+        FloatVector k1 = load(shift, j + L);
+        FloatVector k2 = load(shift, j + 2 * L);
+        FloatVector k3 = load(shift, j + 3 * L);
+        FloatVector a0 = load(sums, j);
+        FloatVector a1 = load(sums, j + L);
+        FloatVector a2 = load(sums, j + 2 * L);
+        FloatVector a3 = load(sums, j + 3 * L);
+        FloatVector b0 = load(squares, j);
+        FloatVector b1 = load(squares, j + L);
+        FloatVector b2 = load(squares, j + 2 * L);
+        FloatVector b3 = load(squares, j + 3 * L);
         for (int r = 0; r < rows; r++) {
-            a = load(dy, dyo + r * stride).fma(load(x, xo + r * stride).sub(m), a);
+            int at = xo + r * stride;
+            FloatVector d0 = load(x, at).sub(k0);
+            FloatVector d1 = load(x, at + L).sub(k1);
+            FloatVector d2 = load(x, at + 2 * L).sub(k2);
+            FloatVector d3 = load(x, at + 3 * L).sub(k3);
+            a0 = a0.add(d0);
+            a1 = a1.add(d1);
+            a2 = a2.add(d2);
+            a3 = a3.add(d3);
+            b0 = d0.fma(d0, b0);
+            b1 = d1.fma(d1, b1);
+            b2 = d2.fma(d2, b2);
+            b3 = d3.fma(d3, b3);
         }
-        a.intoArray(acc, ao);
+        a0.intoArray(sums, j);
+        a1.intoArray(sums, j + L);
+        a2.intoArray(sums, j + 2 * L);
+        a3.intoArray(sums, j + 3 * L);
+        b0.intoArray(squares, j);
+        b1.intoArray(squares, j + L);
+        b2.intoArray(squares, j + 2 * L);
+        b3.intoArray(squares, j + 3 * L);
+    }
+
+    private static void moments1(float[] x, int xo, int rows, int stride, float[] shift, float[] sums, float[] squares,
+            int j) {
+        FloatVector k = load(shift, j);
+        FloatVector a = load(sums, j);
+        FloatVector b = load(squares, j);
+        for (int r = 0; r < rows; r++) {
+            FloatVector d = load(x, xo + r * stride).sub(k);
+            a = a.add(d);
+            b = d.fma(d, b);
+        }
+        a.intoArray(sums, j);
+        b.intoArray(squares, j);
+    }
+
+    /** {@link RowLoops#columnDots} of whole vectors of columns; returns how many columns that were. */
+    static int dots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, float[] mean, float[] sums,
+            float[] dots) {
+        int j = 0;
+        for (; j <= cols - 4 * L; j += 4 * L) {
+            dots4(dy, dyo + j, x, xo + j, rows, stride, mean, sums, dots, j);
+        }
+        for (; j <= cols - L; j += L) {
+            dots1(dy, dyo + j, x, xo + j, rows, stride, mean, sums, dots, j);
+        }
+        return j;
+    }
+
+    private static void dots4(float[] dy, int dyo, float[] x, int xo, int rows, int stride, float[] mean, float[] sums,
+            float[] dots, int j) {
+        FloatVector m0 = load(mean, j);
+        FloatVector m1 = load(mean, j + L);
+        FloatVector m2 = load(mean, j + 2 * L);
+        FloatVector m3 = load(mean, j + 3 * L);
+        FloatVector a0 = load(sums, j);
+        FloatVector a1 = load(sums, j + L);
+        FloatVector a2 = load(sums, j + 2 * L);
+        FloatVector a3 = load(sums, j + 3 * L);
+        FloatVector b0 = load(dots, j);
+        FloatVector b1 = load(dots, j + L);
+        FloatVector b2 = load(dots, j + 2 * L);
+        FloatVector b3 = load(dots, j + 3 * L);
+        for (int r = 0; r < rows; r++) {
+            int g = dyo + r * stride;
+            int at = xo + r * stride;
+            FloatVector g0 = load(dy, g);
+            FloatVector g1 = load(dy, g + L);
+            FloatVector g2 = load(dy, g + 2 * L);
+            FloatVector g3 = load(dy, g + 3 * L);
+            a0 = a0.add(g0);
+            a1 = a1.add(g1);
+            a2 = a2.add(g2);
+            a3 = a3.add(g3);
+            b0 = g0.fma(load(x, at).sub(m0), b0);
+            b1 = g1.fma(load(x, at + L).sub(m1), b1);
+            b2 = g2.fma(load(x, at + 2 * L).sub(m2), b2);
+            b3 = g3.fma(load(x, at + 3 * L).sub(m3), b3);
+        }
+        a0.intoArray(sums, j);
+        a1.intoArray(sums, j + L);
+        a2.intoArray(sums, j + 2 * L);
+        a3.intoArray(sums, j + 3 * L);
+        b0.intoArray(dots, j);
+        b1.intoArray(dots, j + L);
+        b2.intoArray(dots, j + 2 * L);
+        b3.intoArray(dots, j + 3 * L);
+    }
+
+    private static void dots1(float[] dy, int dyo, float[] x, int xo, int rows, int stride, float[] mean, float[] sums,
+            float[] dots, int j) {
+        FloatVector m = load(mean, j);
+        FloatVector a = load(sums, j);
+        FloatVector b = load(dots, j);
+        for (int r = 0; r < rows; r++) {
+            FloatVector g = load(dy, dyo + r * stride);
+            a = a.add(g);
+            b = g.fma(load(x, xo + r * stride).sub(m), b);
+        }
+        a.intoArray(sums, j);
+        b.intoArray(dots, j);
     }
 }

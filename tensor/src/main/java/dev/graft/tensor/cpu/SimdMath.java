@@ -35,10 +35,11 @@ final class SimdMath {
     static final float TRIG_LIMIT = 8192f;
 
     private static final int LANES = S.length();
-    private static final VectorShuffle<Float> BY_8 = swap(8);
-    private static final VectorShuffle<Float> BY_4 = swap(4);
-    private static final VectorShuffle<Float> BY_2 = swap(2);
-    private static final VectorShuffle<Float> BY_1 = swap(1);
+    /** Lanes that lie so far apart swapped. */
+    static final VectorShuffle<Float> BY_8 = swap(8);
+    static final VectorShuffle<Float> BY_4 = swap(4);
+    static final VectorShuffle<Float> BY_2 = swap(2);
+    static final VectorShuffle<Float> BY_1 = swap(1);
 
     private SimdMath() {}
 
@@ -66,7 +67,7 @@ final class SimdMath {
         return t.lane(0);
     }
 
-    private static float sum(float[] t) {
+    static float sum(float[] t) {
         for (int h = t.length / 2; h > 0; h /= 2) {
             for (int i = 0; i < h; i++) {
                 t[i] += t[i + h];

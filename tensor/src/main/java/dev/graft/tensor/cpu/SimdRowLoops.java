@@ -86,6 +86,11 @@ final class SimdRowLoops implements RowLoops {
     }
 
     @Override
+    public float largest(float[] x, int xo, int n) {
+        return n < L ? PLAIN.largest(x, xo, n) : SimdSoftmax.largest(x, xo, n);
+    }
+
+    @Override
     public float dot(float[] x, int xo, float[] y, int yo, int n) {
         FloatVector a = FloatVector.zero(S);
         FloatVector b = a;
@@ -113,38 +118,21 @@ final class SimdRowLoops implements RowLoops {
 
     @Override
     public float expSum(float[] x, int xo, float max, float[] y, int yo, int n) {
-        int whole = S.loopBound(n);
-        float s = expSumWhole(x, xo, max, y, yo, whole);
-        int rest = n - whole;
-        if (rest > 0) {
-            float[] t = new float[L];
-            System.arraycopy(x, xo + whole, t, 0, rest);
-            for (int i = rest; i < L; i++) {
-                t[i] = Float.NEGATIVE_INFINITY;
-            }
-            s += expSumWhole(t, 0, max, t, 0, L);
-            System.arraycopy(t, 0, y, yo + whole, rest);
-        }
-        return s;
-    }
-
-    private static float expSumWhole(float[] x, int xo, float max, float[] y, int yo, int n) {
-        FloatVector s = FloatVector.zero(S);
-        for (int i = 0; i < n; i += L) {
-            FloatVector e = SimdMath.exp(load(x, xo + i).sub(max));
-            e.intoArray(y, yo + i);
-            s = s.add(e);
-        }
-        return SimdMath.sum(s);
+        return SimdSoftmax.expSum(x, xo, max, y, yo, n);
     }
 
     @Override
     public void scale(float a, float[] x, int xo, int n) {
+        scale(a, x, xo, x, xo, n);
+    }
+
+    @Override
+    public void scale(float a, float[] x, int xo, float[] y, int yo, int n) {
         int whole = S.loopBound(n);
         for (int i = 0; i < whole; i += L) {
-            load(x, xo + i).mul(a).intoArray(x, xo + i);
+            load(x, xo + i).mul(a).intoArray(y, yo + i);
         }
-        PLAIN.scale(a, x, xo + whole, n - whole);
+        PLAIN.scale(a, x, xo + whole, y, yo + whole, n - whole);
     }
 
     @Override
@@ -174,14 +162,41 @@ final class SimdRowLoops implements RowLoops {
         PLAIN.logSoftmaxGrad(y, yo + whole, dy, dyo + whole, s, dx, dxo + whole, n - whole);
     }
 
+    /** Four vectors at a time: too large to be inlined into the loop over rows, see {@link SimdSoftmax}. */
     @Override
-    public void normalise(float[] x, int xo, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
+    public float normalise(float[] x, int xo, int next, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
             float[] y, int yo, int n) {
-        int whole = S.loopBound(n);
-        for (int i = 0; i < whole; i += L) {
-            load(x, xo + i).sub(mean).mul(rstd).mul(load(gamma, go + i)).add(load(beta, bo + i)).intoArray(y, yo + i);
+        FloatVector a = FloatVector.zero(S);
+        FloatVector b = a;
+        FloatVector c = a;
+        FloatVector d = a;
+        int quads = n - n % (4 * L);
+        for (int i = 0; i < quads; i += 4 * L) {
+            FloatVector t = load(x, xo + i).sub(mean).mul(rstd).mul(load(gamma, go + i));
+            FloatVector u = load(x, xo + i + L).sub(mean).mul(rstd).mul(load(gamma, go + i + L));
+            FloatVector v = load(x, xo + i + 2 * L).sub(mean).mul(rstd).mul(load(gamma, go + i + 2 * L));
+            FloatVector w = load(x, xo + i + 3 * L).sub(mean).mul(rstd).mul(load(gamma, go + i + 3 * L));
+            t.add(load(beta, bo + i)).intoArray(y, yo + i);
+            u.add(load(beta, bo + i + L)).intoArray(y, yo + i + L);
+            v.add(load(beta, bo + i + 2 * L)).intoArray(y, yo + i + 2 * L);
+            w.add(load(beta, bo + i + 3 * L)).intoArray(y, yo + i + 3 * L);
+            a = a.add(load(x, next + i));
+            b = b.add(load(x, next + i + L));
+            c = c.add(load(x, next + i + 2 * L));
+            d = d.add(load(x, next + i + 3 * L));
         }
-        PLAIN.normalise(x, xo + whole, mean, rstd, gamma, go + whole, beta, bo + whole, y, yo + whole, n - whole);
+        normaliseRest(x, xo, mean, rstd, gamma, go, beta, bo, y, yo, quads, n);
+        return total(a, b, c, d) + sumRest(x, next + quads, n - quads);
+    }
+
+    private static void normaliseRest(float[] x, int xo, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
+            float[] y, int yo, int from, int n) {
+        int i = from;
+        for (; i <= n - L; i += L) {
+            FloatVector v = load(x, xo + i).sub(mean).mul(rstd).mul(load(gamma, go + i));
+            v.add(load(beta, bo + i)).intoArray(y, yo + i);
+        }
+        PlainRowLoops.normalise(x, xo, mean, rstd, gamma, go, beta, bo, y, yo, i, n);
     }
 
     @Override
@@ -195,23 +210,49 @@ final class SimdRowLoops implements RowLoops {
             a = a.add(g);
             b = g.fma(load(x, xo + i).sub(mean), b);
         }
+        gradSums(SimdMath.sum(a), SimdMath.sum(b), dy, dyo, x, xo, mean, rstd, gamma, go, sums, whole, n);
+    }
+
+    /** The columns from {@code whole} on, and the sums {@code a} and {@code b} over those before. */
+    private static void gradSums(float a, float b, float[] dy, int dyo, float[] x, int xo, float mean, float rstd,
+            float[] gamma, int go, float[] sums, int whole, int n) {
         PLAIN.normaliseGradSums(dy, dyo + whole, x, xo + whole, mean, rstd, gamma, go + whole, sums, n - whole);
-        sums[0] += SimdMath.sum(a);
-        sums[1] += SimdMath.sum(b) * rstd;
+        sums[0] += a;
+        sums[1] += b * rstd;
     }
 
     @Override
     public void normaliseGrad(float[] dy, int dyo, float[] x, int xo, float mean, float rstd, float[] gamma, int go,
-            float c1, float c2, float[] dx, int dxo, float[] acc, int n) {
-        int whole = S.loopBound(n);
-        for (int i = 0; i < whole; i += L) {
+            float c1, float c2, float[] dx, int dxo, float[] acc, int step, float nextMean, float nextRstd, float[] sums,
+            int n) {
+        FloatVector a = FloatVector.zero(S);
+        FloatVector b = a;
+        FloatVector d = a;
+        FloatVector e = a;
+        int pairs = n - n % (2 * L);
+        for (int i = 0; i < pairs; i += 2 * L) {
+            FloatVector w = load(gamma, go + i);
+            FloatVector v = load(gamma, go + i + L);
             FloatVector g = load(dy, dyo + i);
+            FloatVector f = load(dy, dyo + i + L);
             FloatVector h = load(x, xo + i).sub(mean).mul(rstd);
-            g.mul(load(gamma, go + i)).sub(c1).sub(h.mul(c2)).mul(rstd).intoArray(dx, dxo + i);
+            FloatVector k = load(x, xo + i + L).sub(mean).mul(rstd);
+            g.mul(w).sub(c1).sub(h.mul(c2)).mul(rstd).intoArray(dx, dxo + i);
+            f.mul(v).sub(c1).sub(k.mul(c2)).mul(rstd).intoArray(dx, dxo + i + L);
             g.fma(h, load(acc, i)).intoArray(acc, i);
+            f.fma(k, load(acc, i + L)).intoArray(acc, i + L);
             g.add(load(acc, n + i)).intoArray(acc, n + i);
+            f.add(load(acc, n + i + L)).intoArray(acc, n + i + L);
+            w = load(dy, dyo + step + i).mul(w);
+            v = load(dy, dyo + step + i + L).mul(v);
+            a = a.add(w);
+            d = d.add(v);
+            b = w.fma(load(x, xo + step + i).sub(nextMean), b);
+            e = v.fma(load(x, xo + step + i + L).sub(nextMean), e);
         }
-        PlainRowLoops.normaliseGrad(dy, dyo, x, xo, mean, rstd, gamma, go, c1, c2, dx, dxo, acc, whole, n);
+        PlainRowLoops.normaliseGrad(dy, dyo, x, xo, mean, rstd, gamma, go, c1, c2, dx, dxo, acc, pairs, n);
+        gradSums(SimdMath.sum(a.add(d)), SimdMath.sum(b.add(e)), dy, dyo + step, x, xo + step, nextMean, nextRstd, gamma, go,
+                sums, pairs, n);
     }
 
     @Override
@@ -223,25 +264,20 @@ final class SimdRowLoops implements RowLoops {
     }
 
     @Override
-    public void columnSquares(float[] x, int xo, int rows, int cols, int stride, float[] mean, int mo, float[] acc, int ao) {
-        int j = 0;
-        for (; j <= cols - L; j += L) {
-            SimdColumnLoops.squares(x, xo + j, rows, stride, mean, mo + j, acc, ao + j);
-        }
-        if (j < cols) {
-            PLAIN.columnSquares(x, xo + j, rows, cols - j, stride, mean, mo + j, acc, ao + j);
+    public void columnMoments(float[] x, int xo, int rows, int cols, int stride, float[] shift, float[] sums,
+            float[] squares) {
+        int whole = SimdColumnLoops.moments(x, xo, rows, cols, stride, shift, sums, squares);
+        if (whole < cols) {
+            PlainRowLoops.columnMoments(x, xo, rows, stride, shift, sums, squares, whole, cols);
         }
     }
 
     @Override
-    public void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, float[] mean, int mo,
-            float[] acc, int ao) {
-        int j = 0;
-        for (; j <= cols - L; j += L) {
-            SimdColumnLoops.dots(dy, dyo + j, x, xo + j, rows, stride, mean, mo + j, acc, ao + j);
-        }
-        if (j < cols) {
-            PLAIN.columnDots(dy, dyo + j, x, xo + j, rows, cols - j, stride, mean, mo + j, acc, ao + j);
+    public void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, float[] mean,
+            float[] sums, float[] dots) {
+        int whole = SimdColumnLoops.dots(dy, dyo, x, xo, rows, cols, stride, mean, sums, dots);
+        if (whole < cols) {
+            PlainRowLoops.columnDots(dy, dyo, x, xo, rows, stride, mean, sums, dots, whole, cols);
         }
     }
 

@@ -18,19 +18,22 @@ final class Softmax {
             return;
         }
         WorkerPool.shared().ranges(rows, Math.max(1, BLOCK / n), (i, j) -> {
-            for (int r = i; r < j; r++) {
-                row(log, x, xo + r * n, y, yo + r * n, n);
+            try (Scratch space = Scratch.take(n)) {
+                for (int r = i; r < j; r++) {
+                    row(log, x, xo + r * n, space.data, y, yo + r * n, n);
+                }
             }
         });
     }
 
-    private void row(boolean log, float[] x, int xo, float[] y, int yo, int n) {
-        float max = loops.reduce(ReduceFn.MAX, x, xo, n);
-        float sum = loops.expSum(x, xo, max, y, yo, n);
+    /** The exponentials stay in {@code t}: reading back what was just written to y would wait until the memory has it. */
+    private void row(boolean log, float[] x, int xo, float[] t, float[] y, int yo, int n) {
+        float max = loops.largest(x, xo, n);
+        float sum = loops.expSum(x, xo, max, t, 0, n);
         if (log) {
             loops.subtract(x, xo, max, (float) Math.log(sum), y, yo, n);
         } else {
-            loops.scale(1 / sum, y, yo, n);
+            loops.scale(1 / sum, t, 0, y, yo, n);
         }
     }
 
