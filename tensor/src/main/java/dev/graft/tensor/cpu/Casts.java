@@ -50,7 +50,7 @@ final class Casts {
             }
             case BF16 -> {
                 short[] y = (short[]) target;
-                yield (i, j) -> {
+                yield Simd.ENABLED ? (i, j) -> SimdCasts.bfloat16(x, xo + i, y, yo + i, j - i) : (i, j) -> {
                     for (int k = i; k < j; k++) {
                         y[yo + k] = bfloat16(x[xo + k]);
                     }

@@ -6,7 +6,7 @@ import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.IndexOp;
 
-/** {@link IndexOp} on float32 values. */
+/** {@link IndexOp}: reading from tensors of every dtype, adding in float32. */
 final class CpuIndex {
     private final Gather gather;
 
@@ -16,27 +16,29 @@ final class CpuIndex {
 
     /** False when this is for the reference backend. */
     boolean run(IndexOp op, Tensor[] in, Tensor out) {
-        if (!F32.all(in[0])) {
+        boolean adds = op instanceof IndexOp.TakeBackward || op instanceof IndexOp.TakeAlongBackward;
+        if (adds && !F32.all(in[0])) {
             return false;
         }
-        F32 x = F32.of(in[0]);
-        F32 y = F32.of(out);
+        Object from = in[0].host().array();
+        Object to = out.host().array();
+        int xo = Math.toIntExact(in[0].offset());
+        int yo = Math.toIntExact(out.offset());
         Shape s = in[0].shape();
         Shape o = out.shape();
         switch (op) {
-            case IndexOp.Take t -> gather.take(x.array(), x.at(), indices(in[1], 0, s), y.array(), y.at(),
-                    (int) s.count(1, s.rank()));
-            case IndexOp.TakeBackward t -> gather.addRows(x.array(), x.at(), indices(in[1], 0, o), y.array(), y.at(),
-                    t.rows(), (int) o.count(1, o.rank()));
+            case IndexOp.Take t -> gather.take(from, xo, indices(in[1], 0, s), to, yo, (int) s.count(1, s.rank()));
+            case IndexOp.TakeBackward t -> gather.addRows((float[]) from, xo, indices(in[1], 0, o), (float[]) to, yo, t.rows(),
+                    (int) o.count(1, o.rank()));
             case IndexOp.TakeAlong t -> {
                 int a = s.axis(t.axis());
-                gather.along(x.array(), x.at(), indices(in[1], a, s), y.array(), y.at(), (int) s.count(0, a), s.dim(a),
-                        o.dim(a), (int) s.count(a + 1, s.rank()));
+                gather.along(from, xo, indices(in[1], a, s), to, yo, (int) s.count(0, a), s.dim(a), o.dim(a),
+                        (int) s.count(a + 1, s.rank()));
             }
             case IndexOp.TakeAlongBackward t -> {
                 int a = s.axis(t.axis());
-                gather.addAlong(x.array(), x.at(), indices(in[1], a, o), y.array(), y.at(), (int) s.count(0, a), o.dim(a),
-                        s.dim(a), (int) s.count(a + 1, s.rank()));
+                gather.addAlong((float[]) from, xo, indices(in[1], a, o), (float[]) to, yo, (int) s.count(0, a),
+                        o.dim(a), s.dim(a), (int) s.count(a + 1, s.rank()));
             }
         }
         return true;

@@ -13,8 +13,8 @@ final class Gather {
         this.loops = loops;
     }
 
-    /** y[i] = table[index[i]], rows of {@code c} elements. */
-    void take(float[] table, int to, int[] index, float[] y, int yo, int c) {
+    /** y[i] = table[index[i]], rows of {@code c} elements; two arrays of one type. */
+    void take(Object table, int to, int[] index, Object y, int yo, int c) {
         WorkerPool.shared().ranges(index.length, Math.max(1, BLOCK / c), (from, end) -> {
             for (int i = from; i < end; i++) {
                 System.arraycopy(table, to + index[i] * c, y, yo + i * c, c);
@@ -32,16 +32,58 @@ final class Gather {
         });
     }
 
-    /** y[o, k, i] = x[o, index[o, k, i], i] for y and index [outer, n, inner] and x [outer, size, inner]. */
-    void along(float[] x, int xo, int[] index, float[] y, int yo, int outer, int size, int n, int inner) {
+    /** y[o, k, i] = x[o, index[o, k, i], i] for y and index [outer, n, inner] and x [outer, size, inner]; of one type. */
+    void along(Object x, int xo, int[] index, Object y, int yo, int outer, int size, int n, int inner) {
         WorkerPool.shared().ranges(outer, Math.max(1, BLOCK / Math.max(1, n * inner)), (from, end) -> {
             for (int o = from; o < end; o++) {
-                for (int k = 0; k < n * inner; k++) {
-                    int at = o * n * inner + k;
-                    y[yo + at] = x[xo + (o * size + index[at]) * inner + k % inner];
+                int at = o * n * inner;
+                int base = xo + o * size * inner;
+                switch (x) {
+                    case float[] f -> along(f, base, index, at, (float[]) y, yo + at, n * inner, inner);
+                    case double[] d -> along(d, base, index, at, (double[]) y, yo + at, n * inner, inner);
+                    case long[] l -> along(l, base, index, at, (long[]) y, yo + at, n * inner, inner);
+                    case int[] i -> along(i, base, index, at, (int[]) y, yo + at, n * inner, inner);
+                    case short[] h -> along(h, base, index, at, (short[]) y, yo + at, n * inner, inner);
+                    default -> along((byte[]) x, base, index, at, (byte[]) y, yo + at, n * inner, inner);
                 }
             }
         });
+    }
+
+    private static void along(float[] x, int xo, int[] index, int at, float[] y, int yo, int n, int inner) {
+        for (int k = 0; k < n; k++) {
+            y[yo + k] = x[xo + index[at + k] * inner + k % inner];
+        }
+    }
+
+    private static void along(double[] x, int xo, int[] index, int at, double[] y, int yo, int n, int inner) {
+        for (int k = 0; k < n; k++) {
+            y[yo + k] = x[xo + index[at + k] * inner + k % inner];
+        }
+    }
+
+    private static void along(long[] x, int xo, int[] index, int at, long[] y, int yo, int n, int inner) {
+        for (int k = 0; k < n; k++) {
+            y[yo + k] = x[xo + index[at + k] * inner + k % inner];
+        }
+    }
+
+    private static void along(int[] x, int xo, int[] index, int at, int[] y, int yo, int n, int inner) {
+        for (int k = 0; k < n; k++) {
+            y[yo + k] = x[xo + index[at + k] * inner + k % inner];
+        }
+    }
+
+    private static void along(short[] x, int xo, int[] index, int at, short[] y, int yo, int n, int inner) {
+        for (int k = 0; k < n; k++) {
+            y[yo + k] = x[xo + index[at + k] * inner + k % inner];
+        }
+    }
+
+    private static void along(byte[] x, int xo, int[] index, int at, byte[] y, int yo, int n, int inner) {
+        for (int k = 0; k < n; k++) {
+            y[yo + k] = x[xo + index[at + k] * inner + k % inner];
+        }
     }
 
     /** The transpose of {@link #along}: x = 0, then x[o, index[o, k, i], i] += dy[o, k, i]. */

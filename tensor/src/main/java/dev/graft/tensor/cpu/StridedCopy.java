@@ -3,7 +3,7 @@ package dev.graft.tensor.cpu;
 import java.util.Arrays;
 
 /**
- * Copies elements between two arrays that walk the same axes with different steps: permute, broadcast, slice, pad and
+ * Copies elements, of any type whose arrays Java has, between two arrays that walk the same axes with different steps: permute, broadcast, slice, pad and
  * concat are all this. Axes that both sides walk as one are merged first; what remains is rows that are copied or
  * filled whole, a 2-D transpose in tiles that fit the first-level cache, or single elements.
  */
@@ -11,8 +11,8 @@ final class StridedCopy {
     private static final int BLOCK = 16384;
     private static final int TILE = 32;
 
-    private final float[] x;
-    private final float[] y;
+    private final Object x;
+    private final Object y;
     private final int[] dims;
     private final int[] xs;
     private final int[] ys;
@@ -20,7 +20,7 @@ final class StridedCopy {
     private final int yo;
     private int axes;
 
-    private StridedCopy(float[] x, int xo, int[] xs, float[] y, int yo, int[] ys, int[] dims) {
+    private StridedCopy(Object x, int xo, int[] xs, Object y, int yo, int[] ys, int[] dims) {
         this.x = x;
         this.y = y;
         this.xo = xo;
@@ -53,8 +53,10 @@ final class StridedCopy {
     /**
      * y[yo + sum(i[k] ys[k])] = x[xo + sum(i[k] xs[k])] for all i below {@code dims}. The last axis of y should have the
      * smallest step; an x step of 0 repeats.
+     *
+     * @param x an array of the same type as y
      */
-    static void run(float[] x, int xo, int[] xs, float[] y, int yo, int[] ys, int[] dims) {
+    static void run(Object x, int xo, int[] xs, Object y, int yo, int[] ys, int[] dims) {
         for (int d : dims) {
             if (d == 0) {
                 return;
@@ -101,12 +103,75 @@ final class StridedCopy {
         int sy = ys[axes - 1];
         if (sx == 1 && sy == 1 && n > 8) {
             System.arraycopy(x, from, y, to, n);
-        } else if (sx == 0 && sy == 1) {
+            return;
+        }
+        switch (x) {
+            case float[] f -> row(f, from, sx, (float[]) y, to, sy, n);
+            case double[] d -> row(d, from, sx, (double[]) y, to, sy, n);
+            case long[] l -> row(l, from, sx, (long[]) y, to, sy, n);
+            case int[] i -> row(i, from, sx, (int[]) y, to, sy, n);
+            case short[] h -> row(h, from, sx, (short[]) y, to, sy, n);
+            default -> row((byte[]) x, from, sx, (byte[]) y, to, sy, n);
+        }
+    }
+
+    private static void row(float[] x, int from, int sx, float[] y, int to, int sy, int n) {
+        if (sx == 0 && sy == 1) {
             Arrays.fill(y, to, to + n, x[from]);
-        } else {
-            for (int i = 0; i < n; i++) {
-                y[to + i * sy] = x[from + i * sx];
-            }
+            return;
+        }
+        for (int i = 0; i < n; i++) {
+            y[to + i * sy] = x[from + i * sx];
+        }
+    }
+
+    private static void row(double[] x, int from, int sx, double[] y, int to, int sy, int n) {
+        if (sx == 0 && sy == 1) {
+            Arrays.fill(y, to, to + n, x[from]);
+            return;
+        }
+        for (int i = 0; i < n; i++) {
+            y[to + i * sy] = x[from + i * sx];
+        }
+    }
+
+    private static void row(long[] x, int from, int sx, long[] y, int to, int sy, int n) {
+        if (sx == 0 && sy == 1) {
+            Arrays.fill(y, to, to + n, x[from]);
+            return;
+        }
+        for (int i = 0; i < n; i++) {
+            y[to + i * sy] = x[from + i * sx];
+        }
+    }
+
+    private static void row(int[] x, int from, int sx, int[] y, int to, int sy, int n) {
+        if (sx == 0 && sy == 1) {
+            Arrays.fill(y, to, to + n, x[from]);
+            return;
+        }
+        for (int i = 0; i < n; i++) {
+            y[to + i * sy] = x[from + i * sx];
+        }
+    }
+
+    private static void row(short[] x, int from, int sx, short[] y, int to, int sy, int n) {
+        if (sx == 0 && sy == 1) {
+            Arrays.fill(y, to, to + n, x[from]);
+            return;
+        }
+        for (int i = 0; i < n; i++) {
+            y[to + i * sy] = x[from + i * sx];
+        }
+    }
+
+    private static void row(byte[] x, int from, int sx, byte[] y, int to, int sy, int n) {
+        if (sx == 0 && sy == 1) {
+            Arrays.fill(y, to, to + n, x[from]);
+            return;
+        }
+        for (int i = 0; i < n; i++) {
+            y[to + i * sy] = x[from + i * sx];
         }
     }
 
@@ -138,6 +203,67 @@ final class StridedCopy {
     }
 
     private void tile(int from, int sx, int to, int sy, int rows, int columns) {
+        switch (x) {
+            case float[] f -> tile(f, from, sx, (float[]) y, to, sy, rows, columns);
+            case double[] d -> tile(d, from, sx, (double[]) y, to, sy, rows, columns);
+            case long[] l -> tile(l, from, sx, (long[]) y, to, sy, rows, columns);
+            case int[] i -> tile(i, from, sx, (int[]) y, to, sy, rows, columns);
+            case short[] h -> tile(h, from, sx, (short[]) y, to, sy, rows, columns);
+            default -> tile((byte[]) x, from, sx, (byte[]) y, to, sy, rows, columns);
+        }
+    }
+
+    private static void tile(float[] x, int from, int sx, float[] y, int to, int sy, int rows, int columns) {
+        for (int i = 0; i < rows; i++) {
+            int a = from + i;
+            int b = to + i * sy;
+            for (int j = 0; j < columns; j++) {
+                y[b + j] = x[a + j * sx];
+            }
+        }
+    }
+
+    private static void tile(double[] x, int from, int sx, double[] y, int to, int sy, int rows, int columns) {
+        for (int i = 0; i < rows; i++) {
+            int a = from + i;
+            int b = to + i * sy;
+            for (int j = 0; j < columns; j++) {
+                y[b + j] = x[a + j * sx];
+            }
+        }
+    }
+
+    private static void tile(long[] x, int from, int sx, long[] y, int to, int sy, int rows, int columns) {
+        for (int i = 0; i < rows; i++) {
+            int a = from + i;
+            int b = to + i * sy;
+            for (int j = 0; j < columns; j++) {
+                y[b + j] = x[a + j * sx];
+            }
+        }
+    }
+
+    private static void tile(int[] x, int from, int sx, int[] y, int to, int sy, int rows, int columns) {
+        for (int i = 0; i < rows; i++) {
+            int a = from + i;
+            int b = to + i * sy;
+            for (int j = 0; j < columns; j++) {
+                y[b + j] = x[a + j * sx];
+            }
+        }
+    }
+
+    private static void tile(short[] x, int from, int sx, short[] y, int to, int sy, int rows, int columns) {
+        for (int i = 0; i < rows; i++) {
+            int a = from + i;
+            int b = to + i * sy;
+            for (int j = 0; j < columns; j++) {
+                y[b + j] = x[a + j * sx];
+            }
+        }
+    }
+
+    private static void tile(byte[] x, int from, int sx, byte[] y, int to, int sy, int rows, int columns) {
         for (int i = 0; i < rows; i++) {
             int a = from + i;
             int b = to + i * sy;
