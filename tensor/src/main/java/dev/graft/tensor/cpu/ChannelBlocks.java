@@ -1,11 +1,14 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.op.ReduceFn;
+
 /**
  * How rows x c elements, channels last, are cut for sums over the rows: {@code k} rows are walked as one (see {@link
  * ChannelTile}), and {@code step} rows make a task, small enough to stay in the cache from one loop to the next.
  */
 record ChannelBlocks(int rows, int c, int k, int step) {
     private static final int BLOCK = 16384;
+    private static final int FIRST = 16;
 
     /** Loops over rows of one width: {@code rows} of {@code cols} elements from {@code at} on. */
     @FunctionalInterface
@@ -59,24 +62,39 @@ record ChannelBlocks(int rows, int c, int k, int step) {
 
     /**
      * Means and sums of (x - mean)^2 of a block, each in the first c places of what is put into {@code means} and {@code
-     * squares} at {@code t}. One pass over memory: deviations are taken from the block's first row, which lies among the
-     * values, so no digits are lost where the mean is large.
+     * squares} at {@code t}. One pass over memory: deviations are taken from the mean of the block's first rows, which is
+     * near the block's, so no digits are lost where the mean is large.
      */
     void moments(RowLoops loops, int block, float[] x, int xo, float[][] means, float[][] squares, int t) {
         float[] sum = new float[k * c];
         float[] square = new float[k * c];
-        float[] shift = tile(x, xo + at(block));
+        float[] shift = firstMean(loops, block, x, xo);
         walk(block, (at, n, cols) -> loops.columnMoments(x, xo + at, n, cols, cols, shift, sum, square));
         fold(sum);
         fold(square);
         double height = height(block);
         for (int j = 0; j < c; j++) {
-            double d = sum[j] / height;
-            square[j] = (float) Math.max(0, square[j] - sum[j] * d);
-            sum[j] = (float) (shift[j] + d);
+            double mean = sum[j] / height;
+            double d = mean - shift[j];
+            square[j] = (float) Math.max(0, square[j] - height * d * d);
+            sum[j] = (float) mean;
         }
         means[t] = sum;
         squares[t] = square;
+    }
+
+    /** The mean of each channel over the block's first rows, as a {@link #tile}. */
+    private float[] firstMean(RowLoops loops, int block, float[] x, int xo) {
+        float[] sum = new float[k * c];
+        boolean wide = height(block) >= k;
+        int n = Math.min(FIRST, wide ? height(block) / k : height(block));
+        int cols = wide ? k * c : c;
+        loops.columns(ReduceFn.SUM, x, xo + at(block), n, cols, cols, sum, 0);
+        fold(sum);
+        for (int j = 0; j < c; j++) {
+            sum[j] /= wide ? n * k : n;
+        }
+        return k == 1 ? sum : tile(sum, 0);
     }
 
     /** As {@link #moments}: sums of dy, and of dy * (x - mean) with the mean already a {@link #tile}. */

@@ -174,7 +174,7 @@ final class PlainRowLoops implements RowLoops {
             int at = xo + r * stride;
             for (int j = from; j < n; j++) {
                 float d = x[at + j] - shift[j];
-                sums[j] += d;
+                sums[j] += x[at + j];
                 squares[j] += d * d;
             }
         }

@@ -80,7 +80,7 @@ interface RowLoops {
     /** acc[j] = acc[j] combined with column j; rows begin {@code stride} elements apart. */
     void columns(ReduceFn f, float[] x, int xo, int rows, int cols, int stride, float[] acc, int ao);
 
-    /** sums[j] += sum of x - shift[j] over the rows, squares[j] += sum of (x - shift[j])^2. */
+    /** sums[j] += sum of x over the rows, squares[j] += sum of (x - shift[j])^2. */
     void columnMoments(float[] x, int xo, int rows, int cols, int stride, float[] shift, float[] sums, float[] squares);
 
     /** sums[j] += sum of dy over the rows, dots[j] += sum of dy * (x - mean[j]). */

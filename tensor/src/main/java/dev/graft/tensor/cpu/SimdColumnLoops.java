@@ -106,18 +106,22 @@ final class SimdColumnLoops {
         FloatVector b3 = load(squares, j + 3 * L);
         for (int r = 0; r < rows; r++) {
             int at = xo + r * stride;
-            FloatVector d0 = load(x, at).sub(k0);
-            FloatVector d1 = load(x, at + L).sub(k1);
-            FloatVector d2 = load(x, at + 2 * L).sub(k2);
-            FloatVector d3 = load(x, at + 3 * L).sub(k3);
-            a0 = a0.add(d0);
-            a1 = a1.add(d1);
-            a2 = a2.add(d2);
-            a3 = a3.add(d3);
-            b0 = d0.fma(d0, b0);
-            b1 = d1.fma(d1, b1);
-            b2 = d2.fma(d2, b2);
-            b3 = d3.fma(d3, b3);
+            FloatVector v0 = load(x, at);
+            FloatVector v1 = load(x, at + L);
+            FloatVector v2 = load(x, at + 2 * L);
+            FloatVector v3 = load(x, at + 3 * L);
+            a0 = a0.add(v0);
+            a1 = a1.add(v1);
+            a2 = a2.add(v2);
+            a3 = a3.add(v3);
+            v0 = v0.sub(k0);
+            b0 = v0.fma(v0, b0);
+            v1 = v1.sub(k1);
+            b1 = v1.fma(v1, b1);
+            v2 = v2.sub(k2);
+            b2 = v2.fma(v2, b2);
+            v3 = v3.sub(k3);
+            b3 = v3.fma(v3, b3);
         }
         a0.intoArray(sums, j);
         a1.intoArray(sums, j + L);
@@ -135,9 +139,10 @@ final class SimdColumnLoops {
         FloatVector a = load(sums, j);
         FloatVector b = load(squares, j);
         for (int r = 0; r < rows; r++) {
-            FloatVector d = load(x, xo + r * stride).sub(k);
-            a = a.add(d);
-            b = d.fma(d, b);
+            FloatVector v = load(x, xo + r * stride);
+            a = a.add(v);
+            v = v.sub(k);
+            b = v.fma(v, b);
         }
         a.intoArray(sums, j);
         b.intoArray(squares, j);

@@ -51,7 +51,7 @@ final class SimdGelu {
             p = p.fma(f, broadcast(S, 1.000000119e+00f));
             FloatVector tail = p.mul(m.reinterpretAsInts().lanewise(LSHL, 23).reinterpretAsFloats()).mul(t);
             tail = tail.blend(0f, t.compare(GT, CUT));
-            v.blend(0f, v.compare(LE, 0f)).sub(tail).intoArray(y, yo + i);
+            v.blend(v.mul(0f), v.compare(LE, 0f)).sub(tail).intoArray(y, yo + i); // NaN for -infinity, as the formula
         }
     }
 
