@@ -27,7 +27,8 @@ record EpochLines(PrintWriter out, int epochs) implements Consumer<TrainEvent> {
     String line(HistoryRow r, boolean best) {
         double lr = r.lr().values().stream().mapToDouble(v -> v).max().orElse(Double.NaN);
         int width = String.valueOf(epochs).length();
-        String waited = r.waited() < WORTH_SAYING ? "" : String.format(Locale.ROOT, "  (waited for data %.0f %%)", 100 * r.waited());
+        String waited = r.waited() < WORTH_SAYING ? ""
+                : String.format(Locale.ROOT, "  (waited for data %.0f %%)", 100 * r.waited());
         return String.format(Locale.ROOT, "epoch %" + width + "d/%d  train loss %.4f  accuracy %5.1f %%  |  validation loss"
                         + " %.4f  accuracy %5.1f %% %s |  lr %.2g  %.1f s", r.epoch() + 1, epochs, r.trainLoss(),
                 100 * r.trainAccuracy(), r.valLoss(), 100 * r.valAccuracy(), best ? "*" : " ", lr, r.seconds()) + waited;

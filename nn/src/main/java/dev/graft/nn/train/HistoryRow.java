@@ -14,8 +14,8 @@ import java.util.Map;
  * @param samples          trained on
  * @param seconds          training and validation
  * @param samplesPerSecond of training alone
- * @param waited           share of the training time, 0 to 1, in which the training thread had to get its next batch instead of
- *                         computing: loading and augmentation are too slow where this is more than a few hundredths
+ * @param waited           share of the training time, 0 to 1, in which the training thread had to get its next batch
+ *                         instead of computing: loading is too slow where this is more than a few hundredths
  */
 public record HistoryRow(int epoch, double trainLoss, double trainAccuracy, double valLoss, double valAccuracy,
                          Map<String, Double> metrics, Map<String, Double> lr, long samples, double seconds,

@@ -76,8 +76,8 @@ public record FeatureCache(Path folder, long limit) {
         try {
             return make(request, format.stored(), progress);
         } catch (FeatureWriter.DoesNotFit e) {
-            LOG.log(Level.WARNING, "feature cache: {0} does not fit {1}, so the features are kept as float32", e.getMessage(),
-                    format.stored().label());
+            LOG.log(Level.WARNING, "feature cache: {0} does not fit {1}, so the features are kept as float32",
+                    e.getMessage(), format.stored().label());
             return of(request, FeatureFormat.FLOAT32, progress);
         }
     }
@@ -90,7 +90,8 @@ public record FeatureCache(Path folder, long limit) {
         try {
             return new Computation(request, format, this).run(progress);
         } catch (IOException e) {
-            LOG.log(Level.WARNING, "feature cache: nothing can be written to {0} ({1}); the next run computes again", folder, e);
+            LOG.log(Level.WARNING, "feature cache: nothing can be written to {0} ({1}); the next run computes again",
+                    folder, e);
         }
         try {
             return new Computation(request, format, MEMORY).run(progress);

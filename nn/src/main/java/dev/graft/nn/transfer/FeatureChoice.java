@@ -42,11 +42,14 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
             return none("training images are varied at random. Without augmentation, or with a number of augmented copies,"
                     + " they could be");
         }
+        String network = FeatureKey.ofStages(net, prefix, plan.precision());
         List<FeatureRequest> training = new ArrayList<>();
         for (int copy = 0; copy < Math.max(1, plan.augmentedCopies()); copy++) {
-            training.add(new FeatureRequest(net, prefix, data.train(), train, plan.precision(), plan.seed(), copy));
+            training.add(new FeatureRequest(net, prefix, network, data.train(), train, plan.precision(), plan.seed(),
+                    copy));
         }
-        FeatureRequest validation = new FeatureRequest(net, prefix, data.validation(), eval, plan.precision(), 0, 0);
+        FeatureRequest validation = new FeatureRequest(net, prefix, network, data.validation(), eval, plan.precision(),
+                0, 0);
         FeatureChoice choice = new FeatureChoice(prefix, List.copyOf(training), validation, null);
         String obstacle = choice.isStored(cache, plan.featureFormat()) ? null : choice.obstacle(cache, plan.featureFormat());
         return obstacle == null ? choice : none(obstacle);

@@ -81,8 +81,8 @@ record FeatureData(Batches batches, int[] samples, List<Features> features, Auto
                 + v.secondsPerImage() * validation.batches.samples());
         double head = forwardSeconds(net, prefix) * batches.count() * STEP
                 + validation.forwardSeconds(net, prefix) * validation.batches.count();
-        return String.format(Locale.ROOT, "features of the frozen layers are cached (%d images x %s, %s %s): an epoch over %d"
-                        + " images takes about %.2g s instead of %.2g s", rows, sizes(v.shape()),
+        return String.format(Locale.ROOT, "features of the frozen layers are cached (%d images x %s, %s %s): an epoch over"
+                        + " %d images takes about %.2g s instead of %.2g s", rows, sizes(v.shape()),
                 FeatureChoice.bytes(bytes + v.bytes()), v.format().label(), seen, head, head + computing);
     }
 

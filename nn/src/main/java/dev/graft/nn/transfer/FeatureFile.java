@@ -109,7 +109,8 @@ record FeatureFile(FeatureFormat format, Shape shape, int samples, double second
         }
         int samples = b.position(64).getInt();
         double seconds = b.getDouble();
-        if (samples < 0 || samples > fileSize || values > Integer.MAX_VALUE / 2 || values > fileSize / Math.max(1, samples)) {
+        if (samples < 0 || samples > fileSize || values > Integer.MAX_VALUE / 2
+                || values > fileSize / Math.max(1, samples)) {
             throw new IOException("its " + samples + " rows do not fit into the file");
         }
         byte[] key = new byte[KEY];

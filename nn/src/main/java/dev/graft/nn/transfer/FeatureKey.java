@@ -30,20 +30,26 @@ final class FeatureKey {
         }
     }
 
-    static String of(FeatureRequest request, FeatureFormat format) {
-        StagedNetwork net = request.net();
-        Precision precision = request.precision();
-        Transforms transforms = request.transforms();
+    /** Of the first {@code prefix} stages: a pass over all their weights, so it is taken once for several requests. */
+    static String ofStages(StagedNetwork net, int prefix, Precision precision) {
         FeatureKey k = new FeatureKey();
-        k.text("features 3 " + format.stored().label());
+        k.text("features 3");
         k.text(net.getClass().getName());
         if (net.device().kind() != Device.Kind.CPU || precision != Precision.FLOAT32) {    // other last bits
             k.text(net.device().kind() + " " + precision.label());
         }
-        for (Stage s : net.stages().subList(0, request.prefix())) {
+        for (Stage s : net.stages().subList(0, prefix)) {
             k.text(s.name());
             k.stage(net, s.parameters());
         }
+        return k.hex();
+    }
+
+    static String of(FeatureRequest request, FeatureFormat format) {
+        Transforms transforms = request.transforms();
+        FeatureKey k = new FeatureKey();
+        k.text(request.network());
+        k.text(format.stored().label());
         k.text(transforms.fingerprint());
         if (transforms.random()) {
             k.text("seed " + request.seed() + " copy " + request.copy());
@@ -51,7 +57,11 @@ final class FeatureKey {
         for (int i = 0; i < request.data().size(); i++) {
             k.text(request.data().key(i));
         }
-        return HexFormat.of().formatHex(k.digest.digest());
+        return k.hex();
+    }
+
+    private String hex() {
+        return HexFormat.of().formatHex(digest.digest());
     }
 
     /** The layers of a stage with their settings, such as padding, and their values. */

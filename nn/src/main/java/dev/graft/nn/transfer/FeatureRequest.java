@@ -8,11 +8,12 @@ import dev.graft.nn.data.image.Transforms;
 /**
  * Features that are asked for: what the first {@code prefix} stages make of {@code data} behind {@code transforms}.
  *
+ * @param network the stages' settings and weights, see {@link FeatureKey#ofStages}
  * @param seed of random transforms
  * @param copy which of the augmented copies of the data: that of epoch {@code copy}; 0 where nothing is random
  */
-record FeatureRequest(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision, long seed,
-                      int copy) {
+record FeatureRequest(StagedNetwork net, int prefix, String network, Dataset data, Transforms transforms,
+                      Precision precision, long seed, int copy) {
     /** Images at once, whatever the plan's batch: kernels are chosen by size, so the last bits of features depend on it. */
     static final int BATCH = 32;
 

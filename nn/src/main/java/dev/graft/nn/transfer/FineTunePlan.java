@@ -48,8 +48,8 @@ import java.util.function.Consumer;
  * @param augmentation    whether training images are varied at random; without it frozen stages are computed once
  * @param cacheFeatures   whether the output of stages that stay frozen is kept, in memory and on disk
  * @param featureFormat   how it is kept, and with {@link FeatureFormat#AUTO} whether it is worth it
- * @param augmentedCopies with augmentation: how many varied copies of each training image are made, and features of them kept;
- *                        epoch e sees copy e modulo this number. 0 for new ones in every epoch, which no cache can hold
+ * @param augmentedCopies with augmentation: how many varied copies of each training image are made, whose features can be
+ *                        kept; epoch e sees copy e modulo this number. 0 for new ones in every epoch, which no cache holds
  * @param precision       what forward and backward passes compute in
  */
 public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector frozen, List<Unfreeze> unfreezing,

@@ -226,8 +226,9 @@ public final class FineTuning {
             for (FeatureRequest r : copies) {
                 all.add(cache.of(r, plan.featureFormat(), n -> { }));
             }
-            note(String.format(Locale.ROOT, "features of %d %s images%s: %.1f s", images, training ? "training" : "validation",
-                    copies.size() > 1 ? " in " + copies.size() + " varied copies" : "", (System.nanoTime() - start) / 1e9));
+            String varied = copies.size() > 1 ? " in " + copies.size() + " varied copies" : "";
+            note(String.format(Locale.ROOT, "features of %d %s images%s: %.1f s", images,
+                    training ? "training" : "validation", varied, (System.nanoTime() - start) / 1e9));
             return FeatureData.features(all, net.device(), plan.batch(), training, plan.seed());
         } catch (RuntimeException | Error e) {
             all.forEach(Features::close);
@@ -239,7 +240,8 @@ public final class FineTuning {
         notes.forEach(n -> n.accept(text));
     }
 
-    private FineTuneResult evaluate(TrainResult result, FeatureData validation, int prefix, double featureSeconds, long start) {
+    private FineTuneResult evaluate(TrainResult result, FeatureData validation, int prefix, double featureSeconds,
+            long start) {
         ConfusionMatrix confusion = new ConfusionMatrix(data.classes().size());
         List<FineTuneResult.Prediction> predictions = new ArrayList<>();
         try (Inference inference = new Inference(net, x -> net.callStages(x, prefix, net.stages().size()), plan.precision());

@@ -87,7 +87,8 @@ class FeatureCacheTest {
     }
 
     private FeatureRequest request(Dataset data) {
-        return new FeatureRequest(net, 1, data, PLAIN, Precision.FLOAT32, 0, 0);
+        return new FeatureRequest(net, 1, FeatureKey.ofStages(net, 1, Precision.FLOAT32), data, PLAIN,
+                Precision.FLOAT32, 0, 0);
     }
 
     private Features features(FeatureCache cache, Dataset data) {

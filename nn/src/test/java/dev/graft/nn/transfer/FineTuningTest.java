@@ -249,7 +249,8 @@ class FineTuningTest {
     }
 
     private static String key(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision) {
-        return new FeatureRequest(net, prefix, data, transforms, precision, 0, 0).key(FeatureFormat.AUTO);
+        String network = FeatureKey.ofStages(net, prefix, precision);
+        return new FeatureRequest(net, prefix, network, data, transforms, precision, 0, 0).key(FeatureFormat.AUTO);
     }
 
     @Test

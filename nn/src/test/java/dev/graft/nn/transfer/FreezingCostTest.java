@@ -136,7 +136,8 @@ class FreezingCostTest {
     @Test
     void packedFormsOfFrozenWeightsStayFromStepToStep() {
         Sequential net = new Sequential().add("frozen", new Conv2d(16, 32, 3, ConvSpec.DEFAULT.padding(1)))
-                .add("more", new Conv2d(32, 32, 3, ConvSpec.DEFAULT.padding(1))).add("head", new Conv2d(32, 2, 16, ConvSpec.DEFAULT))
+                .add("more", new Conv2d(32, 32, 3, ConvSpec.DEFAULT.padding(1)))
+                .add("head", new Conv2d(32, 2, 16, ConvSpec.DEFAULT))
                 .add("flat", new Flatten());
         net.initialize(1);
         net.freeze(ParamSelector.of("frozen", "more"));
