@@ -192,12 +192,6 @@ final class SimdMath {
         return sin.blend(cos, odd).reinterpretAsInts().lanewise(VectorOperators.XOR, sign).reinterpretAsFloats();
     }
 
-    static FloatVector tanh(FloatVector x) {
-        FloatVector a = x.abs().min(10f); // tanh is 1 in float from 9.02 on
-        FloatVector e = expm1InRange(a.add(a));
-        return copySign(e.div(e.add(2f)), x);
-    }
-
     static FloatVector sigmoid(FloatVector x) {
         return all(1f).div(exp(x.neg()).add(1f));
     }

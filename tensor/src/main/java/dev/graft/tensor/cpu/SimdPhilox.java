@@ -75,7 +75,7 @@ final class SimdPhilox {
         return (int) Math.ceil(Math.clamp(p, 0, 1) * 0x1p24);
     }
 
-    static void keep(int[] words, int bound, float value, float[] x, int xo, float[] y, int yo, int n) {
+    private static void keep(int[] words, int bound, float value, float[] x, int xo, float[] y, int yo, int n) {
         int lanes = SimdMath.S.length();
         for (int i = 0; i < n; i += lanes) {
             IntVector w = IntVector.fromArray(SimdMath.I, words, i).lanewise(LSHR, 8);
@@ -89,7 +89,7 @@ final class SimdPhilox {
      * halves of longs, with anything in the high ones. Both factors of a product are masked, so that C2 takes the short
      * multiplication of 32-bit halves. All ten rounds in one loop would be more than it compiles without boxing.
      */
-    static void begin(long[] k, long stream, long block, long[] w, int n) {
+    private static void begin(long[] k, long stream, long block, long[] w, int n) {
         LongVector m0 = LongVector.fromArray(S, M0, 0).and(LOW);
         LongVector m1 = LongVector.fromArray(S, M1, 0).and(LOW);
         LongVector count = LongVector.broadcast(S, block).addIndex(1);
@@ -139,7 +139,7 @@ final class SimdPhilox {
     }
 
     /** The other five rounds, and the words in their order. */
-    static void end(long[] k, long[] w, int[] out, int n) {
+    private static void end(long[] k, long[] w, int[] out, int n) {
         LongVector m0 = LongVector.fromArray(S, M0, 0).and(LOW);
         LongVector m1 = LongVector.fromArray(S, M1, 0).and(LOW);
         for (int i = 0; i < n; i += GROUP) {

@@ -190,10 +190,33 @@ final class SimdUnary {
         }
     }
 
+    /** v + v s P(s) with s = v^2 below 0.625, 1 - 2 / (exp(2 |v|) + 1) beyond; self-contained as {@link #erf}. */
     private static void tanh(float[] x, int xo, float[] y, int yo, int n) {
         for (int i = 0; i < n; i += L) {
-            FloatVector v = load(x, xo + i);
-            SimdMath.tanh(v).intoArray(y, yo + i);
+            FloatVector v = FloatVector.fromArray(S, x, xo + i);
+            FloatVector s = v.mul(v);
+            FloatVector p = s.fma(FloatVector.broadcast(S, -5.591016263e-3f), FloatVector.broadcast(S, 2.053881995e-2f));
+            p = p.fma(s, FloatVector.broadcast(S, -5.370965600e-2f));
+            p = p.fma(s, FloatVector.broadcast(S, 1.333109289e-1f));
+            p = p.fma(s, FloatVector.broadcast(S, -3.333326876e-1f));
+            FloatVector near = p.mul(s).fma(v, v);
+            FloatVector t = v.abs();
+            FloatVector u = t.blend(10f, t.compare(GT, 10f)); // tanh is 1 in float from 9.02 on
+            FloatVector m = u.fma(FloatVector.broadcast(S, 2.88539008f), FloatVector.broadcast(S, 12583039f)); // exp(2 u)
+            FloatVector k = m.sub(12583039f);
+            FloatVector r = u.add(u);
+            r = k.fma(FloatVector.broadcast(S, -0x1.62e4p-1f), r);
+            r = k.fma(FloatVector.broadcast(S, -0x1.7f7d1cp-20f), r);
+            FloatVector e = r.fma(FloatVector.broadcast(S, 1.381459646e-3f), FloatVector.broadcast(S, 8.368717507e-3f));
+            e = e.fma(r, FloatVector.broadcast(S, 4.166838899e-2f));
+            e = e.fma(r, FloatVector.broadcast(S, 1.666652113e-1f));
+            e = e.fma(r, FloatVector.broadcast(S, 4.999999404e-1f));
+            e = e.fma(r.mul(r), r).add(1f);
+            e = e.mul(m.reinterpretAsInts().lanewise(LSHL, 23).reinterpretAsFloats());
+            FloatVector far = FloatVector.broadcast(S, -2f).div(e.add(1f)).add(1f);
+            IntVector sign = v.reinterpretAsInts().and(0x80000000);
+            far = far.reinterpretAsInts().or(sign).reinterpretAsFloats();
+            near.blend(far, t.compare(GT, 0.625f)).intoArray(y, yo + i);
         }
     }
 

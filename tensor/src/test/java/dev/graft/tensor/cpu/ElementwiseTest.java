@@ -7,8 +7,13 @@ import static dev.graft.tensor.cpu.Samples.onOneAndTwoThreads;
 import static dev.graft.tensor.cpu.Samples.uniform;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Device;
+import dev.graft.tensor.Philox;
 import dev.graft.tensor.Shape;
+import dev.graft.tensor.TensorSpec;
 import dev.graft.tensor.op.BinaryFn;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.UnaryFn;
 import java.util.Arrays;
 import java.util.stream.Stream;
@@ -63,6 +68,53 @@ class ElementwiseTest {
                 skipMinusInfinity(x, y, want);
             }
             assertClose(f + " " + loops.getClass().getSimpleName(), y, want, 4e-7, scale(f));
+        }
+    }
+
+    /** Over all exponents, and densely where the functions change their form. */
+    @ParameterizedTest
+    @MethodSource("loops")
+    void exponentialTanhAndErfAreWithinTwoUlp(ElementLoops loops) {
+        int n = 100_000;
+        float[] x = new float[2 * n];
+        for (int i = 0; i < n; i++) {
+            x[i] = Float.intBitsToFloat(i / 2 * 42_700 | i % 2 << 31);
+            x[n + i] = (i % 2 == 0 ? 6f : -6f) * i / n;
+        }
+        for (UnaryFn f : new UnaryFn[] {UnaryFn.EXP, UnaryFn.TANH, UnaryFn.ERF, UnaryFn.GELU}) {
+            float[] y = new float[x.length];
+            new Elementwise(loops).unary(f, 0, x, 0, y, 0, x.length);
+            for (int i = 0; i < x.length; i++) {
+                double want = f.apply(x[i], 0);
+                double allowed = f == UnaryFn.GELU ? 1e-7 * Math.max(1, Math.abs(want)) : 2 * Math.ulp((float) want);
+                if (y[i] != (float) want && !(Math.abs(y[i] - want) <= allowed)) { // text is made for failures only
+                    assertThat(y[i]).as("%s of %s by %s", f, x[i], loops.getClass().getSimpleName()).isEqualTo((float) want);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("loops")
+    void dropoutMultipliesByTheGeneratorsFactors(ElementLoops loops) {
+        for (int n : new int[] {1, 31, 32, 33, 4096, 4097, 10_007}) {
+            for (long stream : new long[] {0, 7, 0x1_2345_6789L}) {
+                CreateOp.Random factors = new CreateOp.Random(new TensorSpec(DType.F32, Shape.of(n)),
+                        CreateOp.Distribution.BERNOULLI, 0.7, 1 / 0.7, 0xFEDC_BA98_7654_3210L, stream, Device.CPU);
+                float[] x = normal(3, n);
+                double[] f = new double[n];
+                Philox.fill(factors, 0, f, 0, n);
+                float[] want = new float[n];
+                for (int i = 0; i < n; i++) {
+                    want[i] = x[i] * (float) f[i];
+                }
+                float[] got = onOneAndTwoThreads(() -> {
+                    float[] y = new float[n];
+                    new Elementwise(loops).dropout(factors, x, 0, y, 0, n);
+                    return y;
+                });
+                assertThat(got).isEqualTo(want);
+            }
         }
     }
 
