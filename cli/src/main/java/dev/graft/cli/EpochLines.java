@@ -8,8 +8,9 @@ import java.util.function.Consumer;
 
 /** Prints one line per epoch; a star marks the best one so far. */
 record EpochLines(PrintWriter out, int epochs) implements Consumer<TrainEvent> {
-    /** Share of the time below which loading does not slow the training down. */
-    private static final double WORTH_SAYING = 0.01;
+    private static final double SHARE_WORTH_SAYING = 0.01;
+    /** In epochs of some milliseconds putting a batch together has a share, but costs nobody time. */
+    private static final double SECONDS_WORTH_SAYING = 0.05;
 
     @Override
     public void accept(TrainEvent event) {
@@ -27,7 +28,8 @@ record EpochLines(PrintWriter out, int epochs) implements Consumer<TrainEvent> {
     String line(HistoryRow r, boolean best) {
         double lr = r.lr().values().stream().mapToDouble(v -> v).max().orElse(Double.NaN);
         int width = String.valueOf(epochs).length();
-        String waited = r.waited() < WORTH_SAYING ? ""
+        double seconds = r.waited() * r.samples() / r.samplesPerSecond();
+        String waited = r.waited() < SHARE_WORTH_SAYING || seconds < SECONDS_WORTH_SAYING ? ""
                 : String.format(Locale.ROOT, "  (waited for data %.0f %%)", 100 * r.waited());
         return String.format(Locale.ROOT, "epoch %" + width + "d/%d  train loss %.4f  accuracy %5.1f %%  |  validation loss"
                         + " %.4f  accuracy %5.1f %% %s |  lr %.2g  %.1f s", r.epoch() + 1, epochs, r.trainLoss(),
