@@ -19,10 +19,10 @@ import jdk.incubator.vector.VectorSpecies;
 record Peak(int threads, double gflops, double gigabytes) {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final int CHAINS = 12;       // more than latency times ports, and 14 registers with the factors
-    private static final int STEPS = 200_000;
-    private static final int COPIED = 24 << 20;
-    private static final int WARM = 30;
-    private static final int ROUNDS = 40;
+    private static final int STEPS = 1_000_000;
+    private static final int COPIED = 48 << 20;
+    private static final int WARM = 150;        // half a second and more: the compiler has come by then
+    private static final int ROUNDS = 150;
 
     static Peak measure(int threads) {
         double fma = best(threads, i -> () -> {

@@ -6,6 +6,7 @@ import dev.graft.benchmarks.Environment;
 import dev.graft.benchmarks.peers.Row;
 import dev.graft.benchmarks.peers.Rows;
 import dev.graft.benchmarks.peers.Rows.Peer;
+import dev.graft.benchmarks.peers.Work;
 import dev.graft.benchmarks.peers.Works;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -13,7 +14,6 @@ import java.nio.file.Path;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -157,21 +157,24 @@ final class Compare {
                     .forEach(theirs.computeIfAbsent(peer, p -> new LinkedHashSet<>())::add);
         }));
         if (!mine.isEmpty()) {
-            ours.run(round, group, timing(group, mine), measured);
+            ours.run(round, group, timing(ours, mine), measured);
         }
         theirs.values().removeIf(Set::isEmpty);
         for (Map.Entry<Peer, Set<String>> e : theirs.entrySet()) {
-            peers.get(e.getKey()).run(round, group, timing(group, e.getValue()), measured);
+            Side peer = peers.get(e.getKey());
+            peer.run(round, group, timing(peer, e.getValue()), measured);
         }
     }
 
-    /** A JVM's kernels need their time to be compiled; whole networks more, and their steps are long. */
-    private List<String> timing(String group, Set<String> works) {
-        boolean net = Works.byName(works.iterator().next()) instanceof dev.graft.benchmarks.peers.Work.Net || group.equals("bert");
-        double seconds = net ? 4 * options.seconds() : options.seconds();
-        double warm = net ? 1 : Math.min(0.4, options.seconds());
-        List<String> a = new ArrayList<>(Arrays.asList("time", Double.toString(seconds),
-                Double.toString(warm), Double.toString(net ? 5 : 2)));
+    /** Kernels of a JVM need their time to be compiled, those of libraries little; whole networks have long steps. */
+    private List<String> timing(Side side, Set<String> works) {
+        Work first = Works.byName(works.iterator().next());
+        boolean net = first instanceof Work.Net || first instanceof Work.Bert;
+        double seconds = net ? 2 * options.seconds() : options.seconds();
+        double leastWarm = side == ours ? net ? 1.2 : 0.8 : 0.2;
+        double mostWarm = side == ours ? net ? 2.5 : 2 : 1;
+        List<String> a = new ArrayList<>(List.of("time", Double.toString(seconds), Double.toString(leastWarm),
+                Double.toString(mostWarm)));
         a.addAll(works);
         return a;
     }

@@ -27,7 +27,7 @@ record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double s
               --peer     one or more; without it torch (libtorch, channels-last) and djl
               --only     rows whose name holds this regular expression, such as 'gemm' or 'conv3x3/64x56'
               --rounds   starts of each process, 3 by default
-              --seconds  timed per row and process, 0.4 by default
+              --seconds  timed per row and process, 0.3 by default, twice as long for networks
               --quick    one round of 0.15 seconds
               --all      also the shapes that the standard table leaves out (batch 8 and 16 of all convolutions)
               --list     prints the names of the rows
@@ -38,7 +38,7 @@ record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double s
         String only = "";
         boolean all = false;
         int rounds = 3;
-        double seconds = 0.4;
+        double seconds = 0.3;
         int threads = Runtime.getRuntime().availableProcessors();
         String out = null;
         for (int i = 0; i < args.length; i++) {

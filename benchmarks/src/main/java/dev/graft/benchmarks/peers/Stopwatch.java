@@ -9,8 +9,9 @@ import java.util.List;
  * clocks have settled then), and for {@code seconds} after that.
  */
 public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
-    private static final int LEAST = 5;
+    private static final int LEAST = 3;
     private static final int SETTLED = 3;
+    private static final int LEAST_WARM = 3;
 
     /** Milliseconds: the median, the fastest, and how many were timed. */
     public record Times(double median, double fastest, int count) {
@@ -40,8 +41,8 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
             settled = t.median() < 0.97 * best ? 0 : settled + 1;
             best = Math.min(best, t.median());
             double spent = (System.nanoTime() - start) / 1e9;
-            if (spent >= mostWarm && calls >= LEAST
-                    || spent >= leastWarm && calls >= 2 * LEAST && settled >= SETTLED) {
+            if (spent >= mostWarm && calls >= LEAST_WARM
+                    || spent >= leastWarm && calls >= 2 * LEAST_WARM && settled >= SETTLED) {
                 return;
             }
         }
