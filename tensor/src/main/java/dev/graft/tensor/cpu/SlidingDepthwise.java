@@ -13,6 +13,10 @@ final class SlidingDepthwise {
     /** Vectors of results that are worth a task. */
     private static final int TASK_VECTORS = 2048;
 
+    /** Floats of x that a span of a row reads at most, so that all vectors of channels find its cache lines in L1. */
+    private static final int SPAN = 4096;
+    /** Results of a span at least: each costs loads of weights. */
+    private static final int SPAN_PIXELS = 8;
     /** Channels of a weight gradient that are a task of their own: fewer sums to add up at the end. */
     private static final int PIECE = 128;
 
@@ -21,6 +25,10 @@ final class SlidingDepthwise {
     private static boolean fits(ConvGeometry g) {
         return g.kH() == 3 && g.kW() == 3 && g.dilationH() == 1 && g.dilationW() == 1 && g.inC() == g.outC()
                 && g.outC() >= L && g.strideH() == g.strideW() && g.strideH() <= 2;
+    }
+
+    private static boolean pairs(int stride) {
+        return stride == 1 && VectorKernels.MANY_REGISTERS;
     }
 
     static boolean forwardFits(ConvGeometry g) {
@@ -117,12 +125,12 @@ final class SlidingDepthwise {
             float[] none = Scratch.zeros(Math.max(c, inW * c));
             Lines in = new Lines(x, xo, end - first, inW * c, none);
             boolean right = (outW - 1) * stride - padLeft + 2 == inW;
-            int pixels = outW - (right ? 1 : 0);
+            int span = Math.max(SPAN_PIXELS, SPAN / ((pairs(stride) ? 4 : 3) * stride * c));
             float[] bias = e.bias() != null ? e.bias() : none;
             int bo = e.bias() != null ? e.biasOffset() : 0;
             float low = e.activation() != Activation.NONE ? 0f : Float.NEGATIVE_INFINITY;
             float high = e.activation() == Activation.RELU6 ? 6f : Float.POSITIVE_INFINITY;
-            boolean pairs = stride == 1 && VectorKernels.MANY_REGISTERS;
+            boolean pairs = pairs(stride);
             try (Scratch nowhere = Scratch.take(pairs ? outW * c : 1)) {
                 for (int oy = from; oy < to; oy += pairs ? 2 : 1) {
                     int top = oy * stride - padTop - first;
@@ -131,17 +139,25 @@ final class SlidingDepthwise {
                     int line = yo + (oy - from) * outW * c;
                     float[] z = oy + 1 < to ? y : nowhere.data;
                     int zo = oy + 1 < to ? line + outW * c : 0;
-                    for (int j = 0; j < c; j += L) {
-                        int q = Math.min(j, c - L);
-                        if (pairs) {
-                            DepthwiseRows.two(x0, o0 + q, x1, o1 + q, x2, o2 + q, x3, o3 + q, c, padLeft == 1, right,
-                                    pixels, w, q, c, bias, bo + q, low, high, y, line + q, z, zo + q, c);
-                        } else if (stride == 1) {
-                            DepthwiseRows.one(x0, o0 + q, x1, o1 + q, x2, o2 + q, c, padLeft == 1, right, pixels, w, q, c,
-                                    bias, bo + q, low, high, y, line + q, c);
-                        } else {
-                            DepthwiseRows.strided(x0, o0 + q, x1, o1 + q, x2, o2 + q, c, padLeft == 1, right, pixels, w, q,
-                                    c, bias, bo + q, low, high, y, line + q, c);
+                    for (int p = 0; p < outW; p += span) {
+                        boolean head = p == 0 && padLeft == 1;
+                        boolean tail = right && p + span >= outW;
+                        int n = Math.min(span, outW - p) - (tail ? 1 : 0);
+                        int skip = head ? 0 : (p * stride - padLeft) * c;
+                        for (int j = 0; j < c; j += L) {
+                            int q = Math.min(j, c - L);
+                            int u = q + skip;
+                            int v = q + p * c;
+                            if (pairs) {
+                                DepthwiseRows.two(x0, o0 + u, x1, o1 + u, x2, o2 + u, x3, o3 + u, c, head, tail, n, w, q, c,
+                                        bias, bo + q, low, high, y, line + v, z, zo + v, c);
+                            } else if (stride == 1) {
+                                DepthwiseRows.one(x0, o0 + u, x1, o1 + u, x2, o2 + u, c, head, tail, n, w, q, c, bias,
+                                        bo + q, low, high, y, line + v, c);
+                            } else {
+                                DepthwiseRows.strided(x0, o0 + u, x1, o1 + u, x2, o2 + u, c, head, tail, n, w, q, c, bias,
+                                        bo + q, low, high, y, line + v, c);
+                            }
                         }
                     }
                 }

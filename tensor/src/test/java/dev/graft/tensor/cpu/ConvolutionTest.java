@@ -62,6 +62,8 @@ class ConvolutionTest {
                 ConvGeometry.of(1, 7, 2, 64, 64, 3, 3, 1, 1).withGroups(64),
                 ConvGeometry.of(9, 8, 10, 24, 24, 3, 3, 2, 1).withGroups(24),
                 ConvGeometry.of(3, 9, 7, 300, 300, 3, 3, 1, 1).withGroups(300),
+                ConvGeometry.of(1, 5, 33, 160, 160, 3, 3, 1, 1).withGroups(160), // rows in spans
+                ConvGeometry.of(1, 5, 33, 160, 160, 3, 3, 2, 1).withGroups(160),
                 new ConvGeometry(2, 8, 9, 18, 18, 3, 3, 1, 1, 0, 2, 0, 1, 1, 1, 18), // columns on one side only
                 new ConvGeometry(2, 8, 9, 18, 18, 3, 3, 1, 1, 2, 2, 2, 2, 1, 1, 18),
                 new ConvGeometry(2, 8, 10, 20, 20, 3, 3, 2, 2, 0, 1, 0, 1, 1, 1, 20), // TensorFlow's "same"
