@@ -31,7 +31,7 @@ final class Pooling {
                 int h1 = Math.min(h, top + p.kernelH());
                 int j0 = (p.padLeft() + p.strideW() - 1) / p.strideW();
                 int j1 = w + p.padLeft() < 3 ? 0 : Math.min(wo, (w + p.padLeft() - 3) / p.strideW() + 1);
-                boolean whole = threes(p, c) && h1 - h0 == 3 && j0 < j1;
+                boolean whole = threes(p, c) && VectorKernels.MANY_REGISTERS && h1 - h0 == 3 && j0 < j1;
                 if (whole) {
                     int left = j0 * p.strideW() - p.padLeft();
                     for (int k = 0; k < c; k += VectorKernels.L) {
