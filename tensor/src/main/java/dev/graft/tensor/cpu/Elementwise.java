@@ -166,11 +166,6 @@ final class Elementwise {
 
     /** y = x times random factors, which are made where y will be; y must not be x. */
     void dropout(CreateOp.Random factors, float[] x, int xo, float[] y, int yo, int n) {
-        if (loops instanceof SimdElementLoops) {
-            WorkerPool.shared().ranges(n, RANDOM_CHUNK,
-                    (i, j) -> SimdPhilox.dropout(factors, i, x, xo + i, y, yo + i, j - i));
-            return;
-        }
         WorkerPool.shared().ranges(n, RANDOM_CHUNK, (i, j) -> {
             Philox.fill(factors, i, y, yo + i, j - i);
             loops.binary(BinaryFn.MUL, x, xo + i, y, yo + i, y, yo + i, j - i);

@@ -227,32 +227,21 @@ final class SimdRowLoops implements RowLoops {
             int n) {
         FloatVector a = FloatVector.zero(S);
         FloatVector b = a;
-        FloatVector d = a;
-        FloatVector e = a;
-        int pairs = n - n % (2 * L);
-        for (int i = 0; i < pairs; i += 2 * L) {
+        int whole = S.loopBound(n);
+        for (int i = 0; i < whole; i += L) {
             FloatVector w = load(gamma, go + i);
-            FloatVector v = load(gamma, go + i + L);
             FloatVector g = load(dy, dyo + i);
-            FloatVector f = load(dy, dyo + i + L);
             FloatVector h = load(x, xo + i).sub(mean).mul(rstd);
-            FloatVector k = load(x, xo + i + L).sub(mean).mul(rstd);
             g.mul(w).sub(c1).sub(h.mul(c2)).mul(rstd).intoArray(dx, dxo + i);
-            f.mul(v).sub(c1).sub(k.mul(c2)).mul(rstd).intoArray(dx, dxo + i + L);
             g.fma(h, load(acc, i)).intoArray(acc, i);
-            f.fma(k, load(acc, i + L)).intoArray(acc, i + L);
             g.add(load(acc, n + i)).intoArray(acc, n + i);
-            f.add(load(acc, n + i + L)).intoArray(acc, n + i + L);
-            w = load(dy, dyo + step + i).mul(w);
-            v = load(dy, dyo + step + i + L).mul(v);
-            a = a.add(w);
-            d = d.add(v);
-            b = w.fma(load(x, xo + step + i).sub(nextMean), b);
-            e = v.fma(load(x, xo + step + i + L).sub(nextMean), e);
+            FloatVector next = load(dy, dyo + step + i).mul(w);
+            a = a.add(next);
+            b = next.fma(load(x, xo + step + i).sub(nextMean), b);
         }
-        PlainRowLoops.normaliseGrad(dy, dyo, x, xo, mean, rstd, gamma, go, c1, c2, dx, dxo, acc, pairs, n);
-        gradSums(SimdMath.sum(a.add(d)), SimdMath.sum(b.add(e)), dy, dyo + step, x, xo + step, nextMean, nextRstd, gamma, go,
-                sums, pairs, n);
+        PlainRowLoops.normaliseGrad(dy, dyo, x, xo, mean, rstd, gamma, go, c1, c2, dx, dxo, acc, whole, n);
+        gradSums(SimdMath.sum(a), SimdMath.sum(b), dy, dyo + step, x, xo + step, nextMean, nextRstd, gamma, go, sums, whole,
+                n);
     }
 
     @Override
