@@ -4,13 +4,13 @@ import dev.graft.tensor.GraftException;
 import java.util.Arrays;
 
 /**
- * Matrix products C = op(A) * op(B) (+ C) on row-major {@code float[]} with offsets and leading dimensions. Only B is
- * packed; A is read in place, transposed or not (Goto and van de Geijn, "Anatomy of High-Performance Matrix
- * Multiplication", 2008, with the roles of the operands exchanged for row-major arrays).
+ * Matrix products C = op(A) * op(B) (+ C) on row-major {@code float[]} with offsets and leading dimensions. B is packed as a
+ * whole, A block by block by the task that uses it, and only where that pays (Goto and van de Geijn, "Anatomy of
+ * High-Performance Matrix Multiplication", 2008, with the roles of the operands exchanged for row-major arrays).
  */
 public final class Gemm {
-    private static final int ROWS = 96; // a multiple of the rows of every register tile
-    private static final int TASKS = 32;
+    private static final int GROUP = 1024; // columns for which A is packed once
+    private static final int TASKS = 16;
     private static final long TASK_MIN = 1L << 19; // multiply-adds that are worth handing to another thread
     private static final long PACKED_LIMIT = 8L << 20;
     private static final int UNPACKED_ROWS = 12;
@@ -114,27 +114,29 @@ public final class Gemm {
     static void multiplyPacked(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] packed,
             int po, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
         int panels = Panels.count(mk, n);
-        int blocks = (m + ROWS - 1) / ROWS;
-        long perPanel = (long) Math.min(m, ROWS) * Panels.width(mk) * k;
-        int groups = (int) Math.max(1, Math.min(Math.min(panels, (TASKS + blocks - 1) / blocks),
-                perPanel * panels / TASK_MIN));
-        int group = (panels + groups - 1) / groups;
-        // Blocks of rows too small to be worth a task go together.
-        int join = (int) Math.max(1, Math.min(blocks, TASK_MIN / Math.max(1, perPanel * group)));
-        int tasks = (blocks + join - 1) / join;
-        WorkerPool.shared().run(tasks * groups, task -> {
-            int from = task % groups * group;
-            int to = Math.min(panels, from + group);
-            int end = Math.min(blocks, (task / groups + 1) * join);
-            for (int block = task / groups * join; block < end && from < to; block++) {
-                int i = block * ROWS;
-                int rows = Math.min(ROWS, m - i);
-                Panels.multiply(mk, rows, n, k, from, to, a, ao + i * rs, rs, ks, packed, po, c, co + i * ldc, ldc,
-                        accumulate);
-                int column = from * Panels.width(mk);
-                epilogue.apply(i, rows, column, Math.min(n, to * Panels.width(mk)) - column, c,
-                        co + i * ldc + column, ldc);
-            }
+        int rows = mk.tileRows();
+        int tiles = (m + rows - 1) / rows;
+        // Equal tasks, cut by the problem alone. A is packed once per group of columns, so groups are wide; an even number
+        // of blocks keeps two threads busy to the end.
+        int groups = (n + GROUP - 1) / GROUP;
+        int blocks = (tiles * rows + Panels.ROWS - 1) / Panels.ROWS;
+        long wanted = Math.min(TASKS, (long) m * n * k / TASK_MIN + 1);
+        if ((long) blocks * groups < wanted) {
+            blocks = (int) Math.min(tiles, (wanted + groups - 1) / groups);
+            groups = (int) Math.min(panels, (wanted + blocks - 1) / blocks);
+        }
+        blocks += blocks % 2 == 1 && blocks > 1 && blocks < tiles && groups == 1 ? 1 : 0;
+        int columns = groups;
+        int bands = blocks;
+        WorkerPool.shared().run(bands * columns, task -> {
+            int g = task % columns;
+            int from = (int) ((long) panels * g / columns);
+            int to = (int) ((long) panels * (g + 1) / columns);
+            int block = task / columns;
+            int i = (int) ((long) tiles * block / bands) * rows;
+            int some = Math.min(m, (int) ((long) tiles * (block + 1) / bands) * rows) - i;
+            Panels.multiply(mk, i, some, n, k, from, to, a, ao + i * rs, rs, ks, packed, po, c, co + i * ldc, ldc,
+                    accumulate, epilogue);
         });
     }
 
@@ -200,10 +202,10 @@ public final class Gemm {
     /** Few rows: packing would cost as much as the product, so B is read in place; only a ragged end is packed. */
     private static void unpacked(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] b, int bo,
             int ldb, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
-        int width = Panels.width(mk);
         int lanes = mk.lanes();
+        int width = mk.tileVectors() * lanes;
         int chunk = (int) Math.max(1, TASK_MIN / ((long) m * k * width));
-        WorkerPool.shared().ranges(Panels.count(mk, n), chunk, (from, to) -> {
+        WorkerPool.shared().ranges((n + width - 1) / width, chunk, (from, to) -> {
             for (int j = from; j < to; j++) {
                 int column = j * width;
                 int columns = Math.min(width, n - column);

@@ -25,9 +25,9 @@ final class LongProduct {
     /** A(i, kk) lies at {@code a[ao + i*rs + kk*ks]}. */
     static void run(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, Source b,
             float[] c, int co, int ldc, boolean accumulate) {
-        int width = Panels.width(mk);
+        int width = Panels.tileWidth(mk);
         int groups = (n + COLUMNS - 1) / COLUMNS;
-        int panels = Panels.count(mk, n);
+        int panels = Panels.tileCount(mk, n);
         int group = (panels + groups - 1) / groups * width;
         int parts = parts(m, n, k, groups);
         int ld = Panels.padded(mk, n);
@@ -78,8 +78,8 @@ final class LongProduct {
                         Arrays.fill(t, i * ld + cTo - cFrom, i * ld + columns, 0f);
                     }
                 }
-                for (int at = 0; at < columns; at += Panels.width(mk)) {
-                    int vectors = Math.min(mk.panelVectors(), (columns - at) / mk.lanes());
+                for (int at = 0; at < columns; at += Panels.tileWidth(mk)) {
+                    int vectors = Math.min(mk.tileVectors(), (columns - at) / mk.lanes());
                     mk.tiles(m, vectors, kc, a, ao + k0 * ks, rs, ks, t, at, ld, c, co + cFrom + at, ldc,
                             accumulate || k0 > kFrom);
                 }

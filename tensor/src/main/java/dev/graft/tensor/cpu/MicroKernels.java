@@ -16,18 +16,45 @@ interface MicroKernels {
     /** Floats in a vector: the columns of packed operands are padded to a multiple of it. */
     int lanes();
 
-    /** Vectors in the widest register tile; packed operands come in panels of this width. */
+    /** Vectors in the widest tile of {@link #tiles}. */
+    int tileVectors();
+
+    /** Vectors in a panel of a packed right operand. */
     int panelVectors();
+
+    /** Rows in a tile of a packed left operand. */
+    int tileRows();
 
     /**
      * C[m][n] (+)= sum over k of a[ao + m*rs + k*ks] * b[bo + k*bs + n], for {@code vectors * lanes()} columns n.
      *
      * @param m any number of rows
-     * @param vectors 1 to {@link #panelVectors()}
+     * @param vectors 1 to {@link #tileVectors()}
      * @param accumulate add to C instead of overwriting it
      */
     void tiles(int m, int vectors, int kc, float[] a, int ao, int rs, int ks, float[] b, int bo, int bs,
             float[] c, int co, int ldc, boolean accumulate);
+
+    /**
+     * C[m][n] = D[m][n] + A * B with both factors packed: row i and column k of A lie in tile t = i / {@link #tileRows()} at
+     * a[ao + (t*kc + k) * tileRows() + i % tileRows()], B at b[bo + k * vectors * lanes() + n].
+     *
+     * @param vectors 1 to {@link #panelVectors()}
+     * @param d null for the product alone; may be C itself
+     */
+    default void packedTiles(int m, int vectors, int kc, float[] a, int ao, float[] b, int bo, float[] d, int at, int ldd,
+            float[] c, int co, int ldc) {
+        int width = vectors * lanes();
+        int rows = tileRows();
+        if (d != null && (d != c || at != co)) {
+            for (int i = 0; i < m; i++) {
+                System.arraycopy(d, at + i * ldd, c, co + i * ldc, width);
+            }
+        }
+        for (int i = 0; i < m; i += rows) {
+            tiles(Math.min(rows, m - i), vectors, kc, a, ao + i * kc, 1, rows, b, bo, width, c, co + i * ldc, ldc, d != null);
+        }
+    }
 
     /** c[co + j] (+)= sum over k of a[ao + k] * b[bo + j*bs + k], for {@code n} dot products of length {@code k}. */
     void dots(int n, int k, float[] a, int ao, float[] b, int bo, int bs, float[] c, int co, boolean accumulate);

@@ -10,6 +10,7 @@ final class PlainKernels implements MicroKernels {
     /** Rows of the right operand that are copied to arrays of their own; one more holds the sums. */
     private static final int DEPTH = 160;
     private static final ThreadLocal<float[][]> ROWS = ThreadLocal.withInitial(() -> new float[DEPTH + 1][PANEL * LANES]);
+    private static final int TILE_ROWS = 64;
 
     @Override
     public String name() {
@@ -27,8 +28,18 @@ final class PlainKernels implements MicroKernels {
     }
 
     @Override
+    public int tileVectors() {
+        return PANEL;
+    }
+
+    @Override
     public int panelVectors() {
         return PANEL;
+    }
+
+    @Override
+    public int tileRows() {
+        return TILE_ROWS;
     }
 
     @Override

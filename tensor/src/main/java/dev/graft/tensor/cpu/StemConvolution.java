@@ -91,9 +91,9 @@ final class StemConvolution {
                 int from = dyo + (block / blocks * g.outH() + r) * g.outW() * o;
                 for (int ky = 0; ky < g.kH(); ky++) {
                     int a = ((r - oy) * g.strideH() + ky * g.dilationH()) * pitch;
-                    for (int j = 0; j < Panels.count(mk, o); j++) {
-                        int column = j * Panels.width(mk);
-                        mk.tiles(run, Panels.width(mk, o, j) / mk.lanes(), g.outW(), image.data, a, 1, g.strideW() * g.inC(),
+                    for (int j = 0; j < Panels.tileCount(mk, o); j++) {
+                        int column = j * Panels.tileWidth(mk);
+                        mk.tiles(run, Panels.tileWidth(mk, o, j) / mk.lanes(), g.outW(), image.data, a, 1, g.strideW() * g.inC(),
                                 dy, from + column, o, sum, at + ky * run * o + column, o, true);
                     }
                 }

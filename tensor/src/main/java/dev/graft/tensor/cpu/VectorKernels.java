@@ -33,8 +33,18 @@ final class VectorKernels implements MicroKernels {
     }
 
     @Override
-    public int panelVectors() {
+    public int tileVectors() {
         return MANY_REGISTERS ? 4 : 2;
+    }
+
+    @Override
+    public int panelVectors() {
+        return 2;
+    }
+
+    @Override
+    public int tileRows() {
+        return MANY_REGISTERS ? PackedTiles.ROWS : 12;
     }
 
     @Override
@@ -46,6 +56,18 @@ final class VectorKernels implements MicroKernels {
             case 3 -> WideTiles.columns3(m, kc, a, ao, rs, ks, b, bo, bs, c, co, ldc, accumulate);
             case 4 -> WideTiles.columns4(m, kc, a, ao, rs, ks, b, bo, bs, c, co, ldc, accumulate);
             default -> throw new IllegalArgumentException("no tile is " + vectors + " vectors wide");
+        }
+    }
+
+    @Override
+    public void packedTiles(int m, int vectors, int kc, float[] a, int ao, float[] b, int bo, float[] d, int at, int ldd,
+            float[] c, int co, int ldc) {
+        if (!MANY_REGISTERS) { // the compiler spills sums of tiles with constant strides, which costs more than it gains
+            MicroKernels.super.packedTiles(m, vectors, kc, a, ao, b, bo, d, at, ldd, c, co, ldc);
+        } else if (vectors == 1) {
+            PackedTiles.columns1(m, kc, a, ao, b, bo, d, at, ldd, c, co, ldc);
+        } else {
+            PackedTiles.columns2(m, kc, a, ao, b, bo, d, at, ldd, c, co, ldc);
         }
     }
 

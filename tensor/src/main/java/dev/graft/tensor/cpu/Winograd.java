@@ -83,12 +83,12 @@ final class Winograd {
         int size = (int) position(mk, k, n);
         int depth = 32;
         int pieces = (k + depth - 1) / depth;
-        WorkerPool.shared().run(Panels.count(mk, n) * pieces, task -> {
+        WorkerPool.shared().run(Panels.tileCount(mk, n) * pieces, task -> {
             int j = task / pieces;
             int k0 = task % pieces * depth;
             int rows = Math.min(depth, k - k0);
-            int column = j * Panels.width(mk);
-            int width = Panels.width(mk, n, j);
+            int column = j * Panels.tileWidth(mk);
+            int width = Panels.tileWidth(mk, n, j);
             int plane = rows * width + 16;
             try (Scratch s = Scratch.take(9L * plane); Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
                 taps(mk, backward, k, n, k0, rows, column, width, w, wo, s.data, plane);
@@ -125,7 +125,7 @@ final class Winograd {
             int first = from;
             int to = Math.min(count, from + per);
             positions(from, to, (v, vs, m, ms) -> {
-                int panels = Panels.count(mk, outC);
+                int panels = Panels.tileCount(mk, outC);
                 WorkerPool.shared().run(36 * panels, task ->
                         multiply(task / panels, task % panels, first, to, u, v, vs, m, ms));
             });
@@ -142,7 +142,7 @@ final class Winograd {
             }
             return;
         }
-        int panels = Panels.count(mk, outC);
+        int panels = Panels.tileCount(mk, outC);
         // A panel's weights are read once; its halves of the positions are shared by threads only if panels are few.
         int parts = Math.clamp(2L * WorkerPool.shared().threads() / panels, 1, 2);
         positions(0, count, (v, vs, m, ms) -> WorkerPool.shared().run(panels * parts, task -> {
@@ -174,7 +174,7 @@ final class Winograd {
     private void block(int from, int to, float[] u) {
         int vs = stride(to - from, inC);
         int ms = stride(to - from, ld);
-        int panels = Panels.count(mk, outC);
+        int panels = Panels.tileCount(mk, outC);
         try (Scratch v = Scratch.take(36L * vs); Scratch m = Scratch.take(36L * ms)) {
             input(from, to, v.data, 0, vs);
             for (int task = 0; task < 36 * panels; task++) {
@@ -209,8 +209,8 @@ final class Winograd {
         if (rows <= 0) {
             return;
         }
-        int column = j * Panels.width(mk);
-        int width = Panels.width(mk, outC, j);
+        int column = j * Panels.tileWidth(mk);
+        int width = Panels.tileWidth(mk, outC, j);
         int a = e * vs + (first - from) * inC;
         int b = e * size + column * inC;
         int c = e * ms + (first - from) * ld + column;
@@ -222,8 +222,8 @@ final class Winograd {
 
     /** Panel j of the products of all positions: the same sums in the same order as {@link #multiply}. */
     private void multiplyFresh(int j, int half0, int half1, float[] w, int wo, float[] v, int vs, float[] m, int ms) {
-        int column = j * Panels.width(mk);
-        int width = Panels.width(mk, outC, j);
+        int column = j * Panels.tileWidth(mk);
+        int width = Panels.tileWidth(mk, outC, j);
         int plane = depth * width + 16;
         try (Scratch raw = Scratch.take(9L * plane); Scratch u = Scratch.take(18L * plane);
                 Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {

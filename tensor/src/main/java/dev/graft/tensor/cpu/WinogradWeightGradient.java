@@ -53,8 +53,8 @@ final class WinogradWeightGradient {
     private void parts() {
         int count = tiles.count();
         int parts = Math.clamp(count / BLOCK, 1, PARTS);
-        int width = Panels.width(mk);
-        int panels = Panels.count(mk, c);
+        int width = Panels.tileWidth(mk);
+        int panels = Panels.tileCount(mk, c);
         int plane = o * width + 16;
         int size = 36 * plane * panels;
         try (Scratch sums = Scratch.take((long) parts * size)) {
@@ -108,9 +108,9 @@ final class WinogradWeightGradient {
         boolean once = per >= count;
         int vs = Winograd.stride(per, c);
         int ys = Winograd.stride(per, o);
-        int panels = Panels.count(mk, c);
+        int panels = Panels.tileCount(mk, c);
         int blocks = (o + ROWS - 1) / ROWS;
-        int width = Panels.width(mk);
+        int width = Panels.tileWidth(mk);
         int plane = ROWS * width + 16;
         // A row of V ends inside a vector when the channels do: what lies behind it only reaches columns nobody reads.
         try (Scratch v = Scratch.take(36L * vs + mk.lanes()); Scratch y = Scratch.take(36L * ys);
@@ -154,8 +154,8 @@ final class WinogradWeightGradient {
             int ys, float[] u, int at) {
         int first = Math.max(from, tiles.first(e));
         int n = Math.min(to, tiles.end(e)) - first;
-        int width = Panels.width(mk);
-        int vectors = Panels.width(mk, c, column / width) / mk.lanes();
+        int width = Panels.tileWidth(mk);
+        int vectors = Panels.tileWidth(mk, c, column / width) / mk.lanes();
         boolean begun = Math.max(begin, tiles.first(e)) < Math.min(from, tiles.end(e));
         if (n <= 0 && from == begin) { // the sum may stay empty
             Arrays.fill(u, at, at + rows * width, 0f);
@@ -168,7 +168,7 @@ final class WinogradWeightGradient {
     }
 
     private void back(int row, int rows, int column, float[] u, int at, int plane) {
-        int width = Panels.width(mk);
+        int width = Panels.tileWidth(mk);
         int columns = Math.min(width, c - column);
         try (Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
             for (int i = 0; i < rows; i++) {

@@ -52,7 +52,8 @@ class GemmTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 1, 1", "1, 10, 64", "4, 3, 1000", "5, 1, 33", "200, 1, 70", "7, 13, 5", "16, 2, 128", "97, 65, 31",
+    @CsvSource({"1, 1, 1", "1, 10, 64", "150, 97, 800", "29, 64, 513",
+        "15, 161, 40", "4, 3, 1000", "5, 1, 33", "200, 1, 70", "7, 13, 5", "16, 2, 128", "97, 65, 31",
         "6, 64, 256", "12, 100, 700", "13, 130, 330", "100, 24, 16", "193, 200, 129", "33, 10, 1280", "3, 5, 4500",
         "20, 37, 9000", "64, 80, 5000", "1, 300, 20", "0, 4, 3", "4, 0, 3", "4, 3, 0", "2, 1000, 65", "24, 48, 48"})
     void allTransposesAgreeWithDoubleLoops(int m, int n, int k) {
@@ -128,5 +129,6 @@ class GemmTest {
         java.nio.file.Path folder = TileKernelsGenerator.FOLDER;
         assertThat(folder.resolve("NarrowTiles.java")).as(message).hasContent(TileKernelsGenerator.narrow());
         assertThat(folder.resolve("WideTiles.java")).as(message).hasContent(TileKernelsGenerator.wide());
+        assertThat(folder.resolve("PackedTiles.java")).as(message).hasContent(TileKernelsGenerator.packed());
     }
 }

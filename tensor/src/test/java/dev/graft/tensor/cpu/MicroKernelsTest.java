@@ -44,7 +44,7 @@ class MicroKernelsTest {
         float[] a = KernelChecks.random(1, 40 * 40);
         float[] b = KernelChecks.random(2, 40 * 80);
         for (MicroKernels mk : KernelChecks.providers()) {
-            for (int vectors = 1; vectors <= mk.panelVectors(); vectors++) {
+            for (int vectors = 1; vectors <= mk.tileVectors(); vectors++) {
                 int n = vectors * mk.lanes();
                 for (int m = 0; m < 34; m++) {
                     double[] expected = new double[40 * 140];
