@@ -136,7 +136,7 @@ final class BatchNorm {
         float[] ta = cut.tile(a, 0);
         float[] tb = cut.tile(b, 0);
         float[] tk = cut.tile(k, 0);
-        WorkerPool.shared().runBackwards(cut.count(), t -> cut.walk(t, (at, n, cols) -> loops.affineGrad(dy.array(), dy.at() + at,
-                x.array(), x.at() + at, n, cols, tm, ta, tb, tk, dx.array(), dx.at() + at)));
+        WorkerPool.shared().runBackwards(cut.count(), t -> cut.walk(t, (at, n, cols) -> loops.affineGrad(dy.array(),
+                dy.at() + at, x.array(), x.at() + at, n, cols, tm, ta, tb, tk, dx.array(), dx.at() + at)));
     }
 }

@@ -28,8 +28,8 @@ final class CpuIndex {
         Shape o = out.shape();
         switch (op) {
             case IndexOp.Take t -> gather.take(from, xo, indices(in[1], 0, s), to, yo, (int) s.count(1, s.rank()));
-            case IndexOp.TakeBackward t -> gather.addRows((float[]) from, xo, indices(in[1], 0, o), (float[]) to, yo, t.rows(),
-                    (int) o.count(1, o.rank()));
+            case IndexOp.TakeBackward t -> gather.addRows((float[]) from, xo, indices(in[1], 0, o), (float[]) to, yo,
+                    t.rows(), (int) o.count(1, o.rank()));
             case IndexOp.TakeAlong t -> {
                 int a = s.axis(t.axis());
                 gather.along(from, xo, indices(in[1], a, s), to, yo, (int) s.count(0, a), s.dim(a), o.dim(a),

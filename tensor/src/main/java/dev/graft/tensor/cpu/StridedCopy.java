@@ -3,9 +3,9 @@ package dev.graft.tensor.cpu;
 import java.util.Arrays;
 
 /**
- * Copies elements, of any type whose arrays Java has, between two arrays that walk the same axes with different steps: permute, broadcast, slice, pad and
- * concat are all this. Axes that both sides walk as one are merged first; what remains is rows that are copied or
- * filled whole, a 2-D transpose in tiles that fit the first-level cache, or single elements.
+ * Copies elements, of any type whose arrays Java has, between two arrays that walk the same axes with different steps:
+ * permute, broadcast, slice, pad and concat are all this. Axes that both sides walk as one are merged first; what remains
+ * is rows that are copied or filled whole, a 2-D transpose in tiles that fit the first-level cache, or single elements.
  */
 final class StridedCopy {
     private static final int BLOCK = 16384;
