@@ -3,8 +3,11 @@ package dev.graft.kernels.driver;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntFunction;
+import java.util.function.IntUnaryOperator;
+import java.util.stream.IntStream;
 import jcuda.driver.CUstream;
 import jcuda.jcudnn.JCudnn;
 import jcuda.jcudnn.cudnnActivationDescriptor;
@@ -172,17 +175,9 @@ public final class Cudnn implements AutoCloseable {
     public List<Algorithm> forwardAlgorithms(cudnnTensorDescriptor x, cudnnFilterDescriptor w,
             cudnnConvolutionDescriptor conv, cudnnTensorDescriptor y, int most) {
         cudnnConvolutionFwdAlgoPerf[] found = new cudnnConvolutionFwdAlgoPerf[most];
-        for (int i = 0; i < most; i++) {
-            found[i] = new cudnnConvolutionFwdAlgoPerf();
-        }
-        int[] n = new int[1];
-        check(JCudnn.cudnnGetConvolutionForwardAlgorithm_v7(handle, x, w, conv, y, most, n, found),
-                "cudnnGetConvolutionForwardAlgorithm_v7");
-        List<Algorithm> all = new ArrayList<>();
-        for (int i = 0; i < n[0]; i++) {
-            add(all, found[i].status, found[i].algo, found[i].determinism);
-        }
-        return all;
+        Arrays.setAll(found, i -> new cudnnConvolutionFwdAlgoPerf());
+        return algorithms("cudnnGetConvolutionForwardAlgorithm_v7", n -> JCudnn.cudnnGetConvolutionForwardAlgorithm_v7(
+                handle, x, w, conv, y, most, n, found), i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
     }
 
     public long forwardWorkspace(cudnnTensorDescriptor x, cudnnFilterDescriptor w, cudnnConvolutionDescriptor conv,
@@ -215,17 +210,9 @@ public final class Cudnn implements AutoCloseable {
     public List<Algorithm> backwardInputAlgorithms(cudnnFilterDescriptor w, cudnnTensorDescriptor dy,
             cudnnConvolutionDescriptor conv, cudnnTensorDescriptor dx, int most) {
         cudnnConvolutionBwdDataAlgoPerf[] found = new cudnnConvolutionBwdDataAlgoPerf[most];
-        for (int i = 0; i < most; i++) {
-            found[i] = new cudnnConvolutionBwdDataAlgoPerf();
-        }
-        int[] n = new int[1];
-        check(JCudnn.cudnnGetConvolutionBackwardDataAlgorithm_v7(handle, w, dy, conv, dx, most, n, found),
-                "cudnnGetConvolutionBackwardDataAlgorithm_v7");
-        List<Algorithm> all = new ArrayList<>();
-        for (int i = 0; i < n[0]; i++) {
-            add(all, found[i].status, found[i].algo, found[i].determinism);
-        }
-        return all;
+        Arrays.setAll(found, i -> new cudnnConvolutionBwdDataAlgoPerf());
+        return algorithms("cudnnGetConvolutionBackwardDataAlgorithm_v7", n -> JCudnn.cudnnGetConvolutionBackwardDataAlgorithm_v7(
+                handle, w, dy, conv, dx, most, n, found), i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
     }
 
     public long backwardInputWorkspace(cudnnFilterDescriptor w, cudnnTensorDescriptor dy, cudnnConvolutionDescriptor conv,
@@ -246,17 +233,9 @@ public final class Cudnn implements AutoCloseable {
     public List<Algorithm> backwardWeightAlgorithms(cudnnTensorDescriptor x, cudnnTensorDescriptor dy,
             cudnnConvolutionDescriptor conv, cudnnFilterDescriptor dw, int most) {
         cudnnConvolutionBwdFilterAlgoPerf[] found = new cudnnConvolutionBwdFilterAlgoPerf[most];
-        for (int i = 0; i < most; i++) {
-            found[i] = new cudnnConvolutionBwdFilterAlgoPerf();
-        }
-        int[] n = new int[1];
-        check(JCudnn.cudnnGetConvolutionBackwardFilterAlgorithm_v7(handle, x, dy, conv, dw, most, n, found),
-                "cudnnGetConvolutionBackwardFilterAlgorithm_v7");
-        List<Algorithm> all = new ArrayList<>();
-        for (int i = 0; i < n[0]; i++) {
-            add(all, found[i].status, found[i].algo, found[i].determinism);
-        }
-        return all;
+        Arrays.setAll(found, i -> new cudnnConvolutionBwdFilterAlgoPerf());
+        return algorithms("cudnnGetConvolutionBackwardFilterAlgorithm_v7", n -> JCudnn.cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+                handle, x, dy, conv, dw, most, n, found), i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
     }
 
     public long backwardWeightWorkspace(cudnnTensorDescriptor x, cudnnTensorDescriptor dy, cudnnConvolutionDescriptor conv,
@@ -274,10 +253,27 @@ public final class Cudnn implements AutoCloseable {
                 Ptr.of(workspace), workspaceBytes, zero(dtype), dwd, Ptr.of(dw)), "cudnnConvolutionBackwardFilter");
     }
 
-    private static void add(List<Algorithm> all, int status, int number, int determinism) {
-        if (status == 0) {
-            all.add(new Algorithm(number, determinism == cudnnDeterminism.CUDNN_DETERMINISTIC));
+    /** A call that lists algorithms, the best first; the number of them goes to {@code n[0]}. */
+    interface Query {
+        int run(int[] n);
+    }
+
+    /** Those of the listed algorithms whose own status is good. */
+    List<Algorithm> algorithms(String call, Query query, IntUnaryOperator status, IntFunction<Algorithm> algorithm) {
+        int[] n = new int[1];
+        try {
+            check(query.run(n), call);
+        } catch (ArrayIndexOutOfBoundsException e) {
+            // JCudnn copies the results before it returns the status, and cuDNN sets their number only when there are any.
+            CudaException failed = failure(isVersion9() ? 3000 : 9, call);
+            failed.initCause(e);
+            throw failed;
         }
+        return IntStream.range(0, n[0]).filter(i -> status.applyAsInt(i) == 0).mapToObj(algorithm).toList();
+    }
+
+    private static Algorithm algorithm(int number, int determinism) {
+        return new Algorithm(number, determinism == cudnnDeterminism.CUDNN_DETERMINISTIC);
     }
 
     private static Ptr one(int dtype) {

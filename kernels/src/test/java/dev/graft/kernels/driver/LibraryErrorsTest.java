@@ -42,6 +42,22 @@ class LibraryErrorsTest {
         assertThat(device.cublas().version()).isGreaterThan(120000);
     }
 
+    @Test
+    void aListOfAlgorithmsThatCannotBeMadeIsAStatusToo() {
+        Cudnn cudnn = open().cudnn();
+        int[] statuses = {0, 3000, 0};
+        assertThat(cudnn.algorithms("list", n -> {
+            n[0] = statuses.length;
+            return 0;
+        }, i -> statuses[i], i -> new Cudnn.Algorithm(i, true))).extracting(Cudnn.Algorithm::number).containsExactly(0, 2);
+        assertThatThrownBy(() -> cudnn.algorithms("list", n -> 2000, i -> 0, i -> null)).isInstanceOf(CudaException.class)
+                .hasMessageStartingWith("list: CUDNN_STATUS_BAD_PARAM (2000)");
+        assertThatThrownBy(() -> cudnn.algorithms("list", n -> {
+            throw new ArrayIndexOutOfBoundsException(7);
+        }, i -> 0, i -> null)).isInstanceOf(CudaException.class).hasMessageStartingWith("list: CUDNN_STATUS_NOT_SUPPORTED")
+                .hasCauseInstanceOf(ArrayIndexOutOfBoundsException.class);
+    }
+
     private static CudaDevice open() {
         Assumptions.assumeTrue(EmulatedCuda.start(), () -> EmulatedCuda.reason());
         try (Tensor t = Tensor.zeros(1).to(Device.cuda())) {
