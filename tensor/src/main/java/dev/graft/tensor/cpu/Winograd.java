@@ -1,5 +1,6 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.Context;
 import java.util.Arrays;
 
 /**
@@ -17,8 +18,11 @@ final class Winograd {
     /** Rows of weights that are summed in registers; the bits depend on it, so all forms share it. */
     private static final int DEPTH = 160;
 
-    /** For those who want the last digit: {@code -Dgraft.winograd=false} sums directly. */
-    private static final boolean ALLOWED = !System.getProperty("graft.winograd", "true").equalsIgnoreCase("false");
+    /**
+     * What a value costs, in multiply-adds: transforming it, fetching it from a window of the direct sum, and packing a
+     * weight for that.
+     */
+    private static final int INPUT = 24, OUTPUT = 16, WEIGHT = 16, FETCH = 8, PACKING = 32;
 
     private final MicroKernels mk;
     private final WinogradTiles tiles;
@@ -53,17 +57,32 @@ final class Winograd {
         depth = (inC + parts - 1) / parts;
     }
 
-    /** Whether this is possible and, with the cost of transforming the weights, faster. */
+    /** Whether this is possible, allowed (see {@link dev.graft.tensor.Numerics#precise}) and faster than the direct sum. */
     static boolean pays(ConvGeometry g, boolean backward) {
-        if (!ALLOWED || g.kH() != 3 || g.kW() != 3 || g.strideH() != 1 || g.strideW() != 1
-                || g.dilationH() != 1 || g.dilationW() != 1 || g.groups() != 1 || g.inC() < 16 || g.outC() < 16) {
-            return false;
-        }
         int h = backward ? g.inH() : g.outH();
         int w = backward ? g.inW() : g.outW();
-        long tiles = (long) g.batch() * ((h + 3) / 4) * ((w + 3) / 4);
-        boolean filled = 2L * h * w >= (h + 3L) / 4 * ((w + 3) / 4) * 16; // tiles that are half empty gain nothing
-        return filled && tiles >= 24 && 36L * g.inC() * g.outC() * 2 < Integer.MAX_VALUE;
+        int from = backward ? g.outC() : g.inC();
+        int to = backward ? g.inC() : g.outC();
+        // Weights count as not kept: whether they are must not change the bits.
+        return possible(g) && cost(g.batch(), h, w, from, to, INPUT, OUTPUT, WEIGHT)
+                < direct(g.batch(), h, w, from, to) + 9L * PACKING * from * to;
+    }
+
+    static boolean possible(ConvGeometry g) {
+        return g.kH() == 3 && g.kW() == 3 && g.strideH() == 1 && g.strideW() == 1 && g.dilationH() == 1 && g.dilationW() == 1
+                && g.groups() == 1 && Math.min(g.inC(), g.outC()) >= 16 && 36L * g.inC() * g.outC() * 2 < Integer.MAX_VALUE
+                && !Context.current().numerics().precise();
+    }
+
+    /** Multiply-adds, and what transforming the values on both sides and the weights is worth in such. */
+    static double cost(int batch, int h, int w, int from, int to, int perInput, int perOutput, int perWeight) {
+        double tiles = (double) batch * ((h + 3) / 4) * ((w + 3) / 4);
+        return (double) WinogradTiles.products(batch, h, w) * from * to
+                + 36 * (tiles * (perInput * (double) from + perOutput * (double) to) + perWeight * (double) from * to);
+    }
+
+    static double direct(int batch, int h, int w, int from, int to) {
+        return 9.0 * batch * h * w * from * (to + FETCH);
     }
 
     /** Floats of all transformed weights. */

@@ -16,6 +16,9 @@ final class WinogradWeightGradient {
     private static final int PARTS = 8;
     private static final int BLOCK = 48;    // tiles whose transforms stay in L2, for 64 channels, beside their sums
     private static final long SPACE_FLOATS = 6L << 20;
+    private static final long MOST_WEIGHTS = 16L << 20; // their sums are kept while rounds of tiles go by
+    /** What transforming a value, and bringing a sum back, cost in multiply-adds. */
+    private static final int VALUE = 24, SUM = 16;
 
     private final MicroKernels mk;
     private final ConvGeometry g;
@@ -39,10 +42,12 @@ final class WinogradWeightGradient {
         tiles = new WinogradTiles(g.batch(), g.outH(), g.outW());
     }
 
+    /** Whether this is possible and faster than the direct sum. */
     static boolean pays(ConvGeometry g) {
         // With 16 channels the transforms cost more than the products they save.
-        return Winograd.pays(g, false) && Math.min(g.inC(), g.outC()) >= 32
-                && 36L * g.inC() * g.outC() < 16L << 20;
+        return Winograd.possible(g) && Math.min(g.inC(), g.outC()) >= 32 && 36L * g.inC() * g.outC() < MOST_WEIGHTS
+                && Winograd.cost(g.batch(), g.outH(), g.outW(), g.inC(), g.outC(), VALUE, VALUE, SUM)
+                < Winograd.direct(g.batch(), g.outH(), g.outW(), g.inC(), g.outC());
     }
 
     static void run(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] dy, int dyo, float[] dw, int dwo) {

@@ -3,7 +3,9 @@ package dev.graft.tensor.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.graft.tensor.Context;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Numerics;
 import dev.graft.tensor.cpu.Epilogue.Activation;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -230,6 +232,38 @@ class ConvolutionTest {
         Convolution.backwardWeights(g, x, 0, dy, 0, dwFound, 0);
         assertThat(dwFound).isNotEqualTo(dw);
         assertThat(KernelChecks.relativeNorm(dwFound, doubles(dw))).isLessThan(WINOGRAD_TOLERANCE);
+    }
+
+    /** Norm of the error over the norm of the sums in double precision: forward, data gradient, weight gradient. */
+    private static double[] errors(ConvGeometry g) {
+        float[] x = KernelChecks.random(1, g.inSize());
+        float[] w = KernelChecks.random(2, g.weightSize());
+        float[] dy = KernelChecks.random(3, g.outSize());
+        Naive n = Naive.of(g, x, w, dy);
+        float[] y = new float[g.outSize()], dx = new float[g.inSize()], dw = new float[g.weightSize()];
+        Convolution.forward(g, x, 0, w, 0, y, 0, Epilogue.NONE);
+        Convolution.backwardData(g, dy, 0, w, 0, dx, 0);
+        Convolution.backwardWeights(g, x, 0, dy, 0, dw, 0);
+        return new double[] {KernelChecks.relativeNorm(y, n.y), KernelChecks.relativeNorm(dx, n.dx),
+            KernelChecks.relativeNorm(dw, n.dw)};
+    }
+
+    /** Deep sums and all kinds of tiles; precise numerics sum directly, with a tenth of the error. */
+    @Test
+    void winogradsErrorIsBoundedAndCanBeAvoided() {
+        for (int[] s : new int[][] {{3, 7, 7, 512, 128}, {1, 28, 28, 64, 96}, {2, 14, 14, 256, 64}}) {
+            ConvGeometry g = ConvGeometry.of(s[0], s[1], s[2], s[3], s[4], 3, 3, 1, 1);
+            assertThat(Winograd.pays(g, false) && Winograd.pays(g, true) && WinogradWeightGradient.pays(g)).isTrue();
+            Context precise = Context.current().withNumerics(Numerics.DEFAULT.withPrecise(true));
+            assertThat(precise.call(() -> Winograd.possible(g))).isFalse();
+            double[] found = errors(g);
+            double[] direct = precise.call(() -> errors(g));
+            for (int i = 0; i < 3; i++) {
+                assertThat(found[i]).isBetween(1e-7, WINOGRAD_TOLERANCE);
+                assertThat(direct[i]).isLessThan(1e-6);
+                assertThat(direct[i]).isLessThan(found[i]);
+            }
+        }
     }
 
     static Stream<ConvGeometry> everyAlgorithm() {
