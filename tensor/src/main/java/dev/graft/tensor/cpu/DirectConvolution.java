@@ -20,11 +20,45 @@ final class DirectConvolution {
         }
     }
 
-    static long forwardSize(MicroKernels mk, ConvGeometry g) {
+    /**
+     * Groups with fewer results than a vector holds are joined to one group whose weights between them are zero: a vector that
+     * is full of products with zeros is faster than one that is empty but for a few.
+     */
+    private static ConvGeometry joined(MicroKernels mk, ConvGeometry g) {
+        int n = 1;
+        while (n < g.groups() && (n * g.outPerGroup() < mk.lanes() || g.groups() % n != 0)) {
+            n++;
+        }
+        return n == 1 ? g : g.withGroups(g.groups() / n);
+    }
+
+    /** The weights with zeros between the groups that {@code to} joins. */
+    private static float[] spread(ConvGeometry g, ConvGeometry to, float[] w, int wo) {
+        int n = g.inPerGroup();
+        float[] all = new float[to.weightSize()];
+        for (int o = 0; o < g.outC(); o++) {
+            for (int tap = 0; tap < g.taps(); tap++) {
+                System.arraycopy(w, wo + (o * g.taps() + tap) * n, all, place(g, to, o, tap), n);
+            }
+        }
+        return all;
+    }
+
+    private static int place(ConvGeometry g, ConvGeometry to, int o, int tap) {
+        return (o * g.taps() + tap) * to.inPerGroup() + o / g.outPerGroup() * g.inPerGroup() % to.inPerGroup();
+    }
+
+    static long forwardSize(MicroKernels mk, ConvGeometry of) {
+        ConvGeometry g = joined(mk, of);
         return g.groups() * Panels.size(mk, g.taps() * g.inPerGroup(), g.outPerGroup());
     }
 
     static void packForward(MicroKernels mk, ConvGeometry g, float[] w, int wo, float[] to) {
+        ConvGeometry all = joined(mk, g);
+        if (all != g) {
+            packForward(mk, all, spread(g, all, w, wo), 0, to);
+            return;
+        }
         int depth = g.taps() * g.inPerGroup();
         int n = g.outPerGroup();
         int size = (int) Panels.size(mk, depth, n);
@@ -39,7 +73,8 @@ final class DirectConvolution {
             return;
         }
         Target target = new Target(g.outH(), g.outW(), g.outC(), 0, 1, 0, 1);
-        run(mk, Window.of(g), g.batch(), g.groups(), g.outPerGroup(), x, xo, packed, 0, target, y, yo, e);
+        ConvGeometry all = joined(mk, g);
+        run(mk, Window.of(all), g.batch(), all.groups(), all.outPerGroup(), x, xo, packed, 0, target, y, yo, e);
     }
 
     /**
@@ -72,12 +107,18 @@ final class DirectConvolution {
         }
     }
 
-    static long backwardSize(MicroKernels mk, ConvGeometry g) {
+    static long backwardSize(MicroKernels mk, ConvGeometry of) {
+        ConvGeometry g = joined(mk, of);
         // Every tap belongs to exactly one phase.
         return g.groups() * Panels.size(mk, g.taps() * g.outPerGroup(), g.inPerGroup());
     }
 
     static void packBackward(MicroKernels mk, ConvGeometry g, float[] w, int wo, float[] to) {
+        ConvGeometry all = joined(mk, g);
+        if (all != g) {
+            packBackward(mk, all, spread(g, all, w, wo), 0, to);
+            return;
+        }
         int at = 0;
         for (int py = 0; py < g.strideH(); py++) {
             for (int px = 0; px < g.strideW(); px++) {
@@ -110,7 +151,8 @@ final class DirectConvolution {
         });
     }
 
-    static void backwardData(MicroKernels mk, ConvGeometry g, float[] dy, int dyo, float[] packed, float[] dx, int dxo) {
+    static void backwardData(MicroKernels mk, ConvGeometry of, float[] dy, int dyo, float[] packed, float[] dx, int dxo) {
+        ConvGeometry g = joined(mk, of);
         int at = 0;
         for (int py = 0; py < g.strideH(); py++) {
             for (int px = 0; px < g.strideW(); px++) {
@@ -137,6 +179,18 @@ final class DirectConvolution {
             float[] dw, int dwo) {
         if (StemConvolution.serves(mk, g)) {
             StemConvolution.backwardWeights(mk, g, x, xo, dy, dyo, dw, dwo);
+            return;
+        }
+        ConvGeometry all = joined(mk, g);
+        if (all != g) {
+            float[] sums = new float[all.weightSize()];
+            backwardWeights(mk, all, x, xo, dy, dyo, sums, 0);
+            for (int o = 0; o < g.outC(); o++) {
+                for (int tap = 0; tap < g.taps(); tap++) {
+                    System.arraycopy(sums, place(g, all, o, tap), dw, dwo + (o * g.taps() + tap) * g.inPerGroup(),
+                            g.inPerGroup());
+                }
+            }
             return;
         }
         Window window = Window.of(g);
