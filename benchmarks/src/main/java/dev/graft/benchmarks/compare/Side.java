@@ -59,7 +59,9 @@ final class Side {
             case ONNXRUNTIME -> "onnxruntime.OnnxEngine";
         };
         List<String> c = new ArrayList<>(List.of(java(), "--enable-native-access=ALL-UNNAMED",
-                "--sun-misc-unsafe-memory-access=allow", "-Dbench.threads=" + threads, "-Dbench.version=" + version(peer, jars)));
+                "--sun-misc-unsafe-memory-access=allow",
+                "-XX:ErrorFile=" + Path.of(System.getProperty("java.io.tmpdir"), "graft-peer-%p.log"),
+                "-Dbench.threads=" + threads, "-Dbench.version=" + version(peer, jars)));
         if (peer == Peer.DL4J) {
             c.addAll(List.of("-Xmx6g", "-Dorg.bytedeco.javacpp.maxbytes=12g", "-Dorg.bytedeco.javacpp.maxphysicalbytes=16g",
                     "--add-opens=java.base/java.nio=ALL-UNNAMED"));
