@@ -27,7 +27,8 @@ public final class Environment {
         e.put("kernels", CpuFeatures.describe());
         e.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.runtime.version"));
         e.put("flags", String.join(" ", ManagementFactory.getRuntimeMXBean().getInputArguments()));
-        e.put("os", System.getProperty("os.name") + " " + System.getProperty("os.version") + " " + System.getProperty("os.arch"));
+        e.put("os", System.getProperty("os.name") + " " + System.getProperty("os.version") + " "
+                + System.getProperty("os.arch"));
         e.put("load", ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage());
         return e;
     }

@@ -19,7 +19,8 @@ import org.openjdk.jmh.infra.Blackhole;
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 public class MatMulBenchmark {
-    @Param({"512x512x512", "1024x1024x1024", "2048x768x768", "2048x3072x768", "2048x768x3072", "17x1000x1280", "333x257x129"})
+    @Param({"512x512x512", "1024x1024x1024", "2048x768x768", "2048x3072x768", "2048x768x3072", "17x1000x1280",
+            "333x257x129"})
     String mnk;
 
     /** Which sides are transposed: none, the right, the left. */

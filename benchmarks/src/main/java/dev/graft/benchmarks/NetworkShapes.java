@@ -24,7 +24,8 @@ final class NetworkShapes implements Interceptor {
     /** Of ResNet-18, ResNet-50 and MobileNetV2, each once, as {@link ConvolutionBenchmark} writes them. */
     static Set<String> convolutions() {
         NetworkShapes heard = new NetworkShapes();
-        for (Module net : List.of(new ResNet(false, 10, 2, 2, 2, 2), new ResNet(true, 10, 3, 4, 6, 3), new MobileNetV2(10, false))) {
+        for (Module net : List.of(new ResNet(false, 10, 2, 2, 2, 2), new ResNet(true, 10, 3, 4, 6, 3),
+                new MobileNetV2(10, false))) {
             try (net; Scope s = Scope.open("shapes")) {
                 Tensor image = Tensor.zeros(1, 224, 224, 3);
                 Context.current().with(heard).run(() -> net.call(image));

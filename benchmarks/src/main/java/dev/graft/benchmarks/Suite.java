@@ -50,8 +50,7 @@ final class Suite {
             return;
         }
         boolean quick = rest.remove("--quick");
-        Path out = Path.of(System.getProperty("bench.home")).resolve("results").resolve("jmh-" + LocalDate.now(ZoneOffset.UTC)
-                + ".json");
+        Path out = Path.of(System.getProperty("bench.home"), "results", "jmh-" + LocalDate.now(ZoneOffset.UTC) + ".json");
         int at = rest.indexOf("--out");
         if (at >= 0 && at + 1 < rest.size()) {
             out = Path.of(rest.remove(at + 1));
@@ -62,7 +61,8 @@ final class Suite {
         Peak peak = Peak.measure(WorkerPool.shared().threads());
         System.out.printf(Locale.ROOT, "peak of %d threads: %.0f GFLOP/s, %.1f GB/s copied%n", peak.threads(), peak.gflops(),
                 peak.gigabytes());
-        json.putObject("peak").put("threads", peak.threads()).put("gflops", peak.gflops()).put("copy_gb_s", peak.gigabytes());
+        json.putObject("peak").put("threads", peak.threads()).put("gflops", peak.gflops())
+                .put("copy_gb_s", peak.gigabytes());
         report(new Runner(options(rest, quick)).run(), peak, json.putArray("results"));
         Files.createDirectories(out.toAbsolutePath().getParent());
         Files.writeString(out, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
@@ -107,6 +107,7 @@ final class Suite {
             p.getParamsKeys().forEach(k -> params.put(k, p.getParam(k)));
             Result<?> score = r.getPrimaryResult();
             double seconds = score.getScore() * p.getTimeUnit().toNanos(1) / 1e9;
+            String shown = String.join(" ", params.values());
             Cost cost = Cost.of(name, params);
             ObjectNode row = out.addObject();
             row.put("benchmark", name);
@@ -114,13 +115,14 @@ final class Suite {
             row.put("ms", seconds * 1e3);
             row.put("error_ms", score.getScoreError() * p.getTimeUnit().toNanos(1) / 1e6);
             if (cost == null) {
-                System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f%n", name, String.join(" ", params.values()), seconds * 1e3);
+                System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f%n", name, shown, seconds * 1e3);
                 continue;
             }
             double share = cost.share(seconds, peak);
-            row.put("gflops", cost.flops() / seconds / 1e9).put("gb_s", cost.bytes() / seconds / 1e9).put("share_of_peak", share);
-            System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f %9.1f %9.1f %6.0f%%%n", name, String.join(" ", params.values()),
-                    seconds * 1e3, cost.flops() / seconds / 1e9, cost.bytes() / seconds / 1e9, 100 * share);
+            row.put("gflops", cost.flops() / seconds / 1e9).put("gb_s", cost.bytes() / seconds / 1e9)
+                    .put("share_of_peak", share);
+            System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f %9.1f %9.1f %6.0f%%%n", name, shown, seconds * 1e3,
+                    cost.flops() / seconds / 1e9, cost.bytes() / seconds / 1e9, 100 * share);
         }
     }
 }

@@ -32,7 +32,8 @@ public class WeightLoadingBenchmark {
         file = Files.createTempFile("graft-benchmark", ".safetensors");
         net = new ResNet(false, 1000, 2, 2, 2, 2).initialize(1);
         SafetensorsWriter writer = new SafetensorsWriter();
-        net.parameters().forEach((name, p) -> writer.put(name, p.shape().rank() == 4 ? p.value().permute(0, 3, 1, 2) : p.value()));
+        net.parameters().forEach((name, p) -> writer.put(name,
+                p.shape().rank() == 4 ? p.value().permute(0, 3, 1, 2) : p.value()));
         net.buffers().forEach((name, b) -> writer.put(name, b.value()));
         writer.write(file);
         Tensor before = net.parameters().get("layer4.1.conv2.weight").value().copy();

@@ -15,7 +15,8 @@ class CostTest {
         assertThat(c.bytes()).isEqualTo(4 * (6 + 8 + 12));
         Cost s = Cost.of("ConvolutionBenchmark.forward", Map.of("shape", "1x224x3x64x7x2x1"));
         assertThat(s.flops()).isEqualTo(2.0 * 112 * 112 * 64 * 49 * 3);
-        assertThat(Cost.of("ConvolutionBenchmark.forward", Map.of("shape", "1x4x6x6x3x1x6")).flops()).isEqualTo(2.0 * 16 * 6 * 9);
+        Cost depthwise = Cost.of("ConvolutionBenchmark.forward", Map.of("shape", "1x4x6x6x3x1x6"));
+        assertThat(depthwise.flops()).isEqualTo(2.0 * 16 * 6 * 9);
         assertThat(Cost.of("DataBenchmark.decodeResizeCrop", Map.of("workers", "1"))).isNull();
     }
 

@@ -23,8 +23,8 @@ import java.util.Set;
 
 /**
  * {@code graft bench --peers}: a process of Graft and one of each peer in turn, for every group of rows and in every round.
- * Property {@code bench.home} is the folder of the benchmarks module, {@code bench.flags} the JVM flags of Graft's processes,
- * {@code bench.commit} what is measured.
+ * Property {@code bench.home} is the folder of the benchmarks module, {@code bench.flags} holds the JVM flags of Graft's
+ * processes, {@code bench.commit} says what is measured.
  */
 final class Compare {
     static final String PEAK = "peak of ";
@@ -43,7 +43,8 @@ final class Compare {
         this.home = home;
         ours = Side.ours(options.threads());
         for (Peer p : options.peers()) {
-            List<Row> wanted = Rows.of(p, options.all()).stream().filter(r -> options.only().matcher(r.name()).find()).toList();
+            List<Row> wanted = Rows.of(p, options.all()).stream()
+                    .filter(r -> options.only().matcher(r.name()).find()).toList();
             if (!wanted.isEmpty()) {
                 peers.put(p, Side.of(p, home.resolve("peers"), options.threads()));
                 rows.put(p, wanted);
@@ -97,17 +98,19 @@ final class Compare {
             record(environment, before, start);     // what is there, should the run be ended before its end
         }
         System.out.printf(Locale.ROOT, "%n%s%n", environment.path("cpu").asText());
-        System.out.printf(Locale.ROOT, "%d threads, %d rounds, %d s; other processes used %.1f s of processor time meanwhile%n",
-                options.threads(), options.rounds(), environment.path("seconds").asInt(),
+        System.out.printf(Locale.ROOT, "%d threads, %d rounds, %d s; other processes used %.1f s of processor time"
+                + " meanwhile%n", options.threads(), options.rounds(), environment.path("seconds").asInt(),
                 environment.path("foreign_cpu_seconds").asDouble());
         tables().forEach(t -> System.out.print(t.text()));
         System.out.println("recorded in " + out());
     }
 
     private List<Table> tables() {
-        return rows.entrySet().stream().map(e -> new Table(peers.get(e.getKey()).name(), e.getValue().stream()
-                .map(r -> measured.line(r.kind() == Row.Kind.MEMORY ? peaks(r) : r, ours.name(), peers.get(e.getKey()).name(),
-                        options.rounds())).toList())).toList();
+        return rows.entrySet().stream().map(e -> {
+            String peer = peers.get(e.getKey()).name();
+            return new Table(peer, e.getValue().stream().map(r -> measured.line(r.kind() == Row.Kind.MEMORY ? peaks(r) : r,
+                    ours.name(), peer, options.rounds())).toList());
+        }).toList();
     }
 
     private Path out() {
@@ -179,7 +182,7 @@ final class Compare {
         return a;
     }
 
-    /** The median of some starts of both in turn; the first of all, which unpacks libraries and fills caches, is left out. */
+    /** The median of some starts of both in turn; the first, which unpacks libraries and fills caches, is left out. */
     private void predict(int round) throws IOException, InterruptedException {
         if (rows.values().stream().noneMatch(list -> list.stream().anyMatch(r -> r.kind() == Row.Kind.PREDICT))) {
             return;
@@ -189,7 +192,8 @@ final class Compare {
             List<Sample> mine = new ArrayList<>();
             List<Sample> theirs = new ArrayList<>();
             for (int i = 0; i <= PREDICT_STARTS; i++) {
-                mine.add(ColdPredict.time(ours.command(null, p.ours(home.resolveSibling("graft"), options.threads())), true));
+                List<String> predict = p.ours(home.resolveSibling("graft"), options.threads());
+                mine.add(ColdPredict.time(ours.command(null, predict), true));
                 theirs.add(ColdPredict.time(djl.command("dev.graft.benchmarks.peers.djl.DjlPredict", p.theirs()), false));
             }
             measured.add(ours.name(), round, ColdPredict.WORK, middle(mine));
@@ -207,7 +211,8 @@ final class Compare {
     /** Every step in a process of its own, once: it hardly differs from run to run. */
     private void memory() throws IOException, InterruptedException {
         Set<String> works = new LinkedHashSet<>();
-        rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.MEMORY).forEach(r -> works.addAll(r.ours())));
+        rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.MEMORY)
+                .forEach(r -> works.addAll(r.ours())));
         for (String w : works) {
             List<String> a = List.of("memory", Integer.toString(MEMORY_STEPS), w);
             ours.run(0, Works.byName(w).group(), a, measured);

@@ -22,7 +22,8 @@ import java.util.regex.Pattern;
 final class Side {
     /** Settings of the surroundings that change how fast a peer is; one halved OpenBLAS here unnoticed. */
     private static final Pattern INHERITED = Pattern.compile(
-            "(OPENBLAS|MKL|DNNL|ONEDNN|ATEN|GOMP|KMP|OMP|GOTO|MALLOC|TORCH|PYTORCH|DJL|GRAFT)_.*|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS");
+            "(OPENBLAS|MKL|DNNL|ONEDNN|ATEN|GOMP|KMP|OMP|GOTO|MALLOC|TORCH|PYTORCH|DJL|GRAFT)_.*"
+                    + "|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS");
 
     private final String name;
     private final Peer peer;

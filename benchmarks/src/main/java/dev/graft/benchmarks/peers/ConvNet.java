@@ -20,7 +20,8 @@ public record ConvNet(String name, List<Block> blocks, int features, String head
     public enum Act { NONE, RELU, RELU6 }
 
     /** {@code path} of the convolution and {@code norm} of its batch norm; padding is kernel/2. */
-    public record Unit(String path, String norm, int in, int out, int kernel, int stride, int groups, Act act, boolean last) {
+    public record Unit(String path, String norm, int in, int out, int kernel, int stride, int groups, Act act,
+                       boolean last) {
         /** He's bound for the fan-in, so that activations keep their size: [O, kH, kW, I/groups]. */
         public float[] weight() {
             double bound = Math.sqrt(6.0 / (kernel * kernel * in / groups));
@@ -82,12 +83,12 @@ public record ConvNet(String name, List<Block> blocks, int features, String head
         void take(String name, float[] values, int... dims);
     }
 
-    /** All values in order and PyTorch's layout: of each unit weight [O, I, kH, kW], scale, shift and statistics; the head. */
+    /** All values in order and PyTorch's layout: of a unit weight [O, I, kH, kW], scale, shift, statistics; the head. */
     public void values(int classes, Sink sink) {
         for (Unit u : units()) {
             int in = u.in() / u.groups();
-            sink.take(u.path() + ".weight", Values.channelsFirst(u.weight(), u.out(), u.kernel(), u.kernel(), in), u.out(), in,
-                    u.kernel(), u.kernel());
+            float[] weight = Values.channelsFirst(u.weight(), u.out(), u.kernel(), u.kernel(), in);
+            sink.take(u.path() + ".weight", weight, u.out(), in, u.kernel(), u.kernel());
             sink.take(u.norm() + ".weight", u.gamma(), u.out());
             sink.take(u.norm() + ".bias", u.beta(), u.out());
             sink.take(u.norm() + ".running_mean", u.mean(), u.out());
@@ -123,7 +124,8 @@ public record ConvNet(String name, List<Block> blocks, int features, String head
 
     private static ConvNet resnet(String name, boolean bottleneck, int... counts) {
         List<Block> blocks = new ArrayList<>();
-        blocks.add(new Block(List.of(new Unit("conv1", "bn1", 3, 64, 7, 2, 1, Act.RELU, false)), false, null, Act.NONE, true));
+        Unit stem = new Unit("conv1", "bn1", 3, 64, 7, 2, 1, Act.RELU, false);
+        blocks.add(new Block(List.of(stem), false, null, Act.NONE, true));
         int in = 64;
         for (int stage = 0; stage < 4; stage++) {
             int width = 64 << stage;

@@ -14,8 +14,8 @@ public interface Engine {
         void run();
 
         /**
-         * The result of the work, called once and before {@link #run}: images as [N, H, W, C], several outputs one behind the
-         * other; of a step, its loss, and after two more steps that of the third.
+         * The result of the work, called once and before {@link #run}: images as [N, H, W, C], several outputs one behind
+         * the other; of a step, its loss, and after two more steps that of the third.
          */
         float[] result();
 

@@ -49,7 +49,8 @@ public record Fingerprint(long count, double sum, double absolutes, double[] sam
     /** One word, read by {@link #parse}. */
     public String text() {
         return count + ";" + sum + ";" + absolutes + ";"
-                + Arrays.stream(samples).mapToObj(s -> String.format(Locale.ROOT, "%.9g", s)).collect(Collectors.joining(";"));
+                + Arrays.stream(samples).mapToObj(s -> String.format(Locale.ROOT, "%.9g", s))
+                .collect(Collectors.joining(";"));
     }
 
     public static Fingerprint parse(String text) {
@@ -58,6 +59,7 @@ public record Fingerprint(long count, double sum, double absolutes, double[] sam
         for (int i = 0; i < samples.length; i++) {
             samples[i] = Double.parseDouble(parts[i + 3]);
         }
-        return new Fingerprint(Long.parseLong(parts[0]), Double.parseDouble(parts[1]), Double.parseDouble(parts[2]), samples);
+        return new Fingerprint(Long.parseLong(parts[0]), Double.parseDouble(parts[1]), Double.parseDouble(parts[2]),
+                samples);
     }
 }

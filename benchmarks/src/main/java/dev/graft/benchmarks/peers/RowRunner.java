@@ -28,12 +28,14 @@ public final class RowRunner {
             memory(engine, Integer.parseInt(args[1]), args[2], out);
             return;
         }
-        Stopwatch watch = new Stopwatch(Double.parseDouble(args[1]), Double.parseDouble(args[2]), Double.parseDouble(args[3]));
+        Stopwatch watch = new Stopwatch(Double.parseDouble(args[1]), Double.parseDouble(args[2]),
+                Double.parseDouble(args[3]));
         for (String name : List.of(args).subList(4, args.length)) {
             try (Engine.Prepared p = engine.prepare(Works.byName(name))) {
                 Fingerprint print = Fingerprint.of(p.result());
                 Stopwatch.Times t = watch.time(p::run);
-                out.printf(Locale.ROOT, "row\t%s\t%.6f\t%.6f\t%d\t%s%n", name, t.median(), t.fastest(), t.count(), print.text());
+                out.printf(Locale.ROOT, "row\t%s\t%.6f\t%.6f\t%d\t%s%n", name, t.median(), t.fastest(), t.count(),
+                        print.text());
             } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
                 out.println("failed\t" + name + "\t" + e.toString().replaceAll("\\s+", " "));
             }

@@ -80,7 +80,8 @@ public final class Rows {
         memory(new Net(ConvNet.mobilenetV2(), 16, Task.FULL_STEP), bar(1 / 0.8, 1 / 0.6));
         memory(new Bert(12, 8, Task.FULL_STEP), bar(1 / 0.8, 1 / 0.6));
         if (peer == Peer.DJL) {
-            rows.add(new Row("predict/resnet18/cold", Kind.PREDICT, List.of("predict/resnet18"), List.of("predict/resnet18"), 2, true));
+            List<String> works = List.of("predict/resnet18");
+            rows.add(new Row("predict/resnet18/cold", Kind.PREDICT, works, works, 2, true));
         }
     }
 
@@ -116,7 +117,11 @@ public final class Rows {
 
     private void both(Work forward, Work backward, Work whole, double bar) {
         rows.add(peer.apart() ? Row.same(backward, bar)
-                : new Row(whole.name(), Kind.TIME, List.of(forward.name(), backward.name()), List.of(whole.name()), bar, true));
+                : together(forward, backward, whole, bar));
+    }
+
+    private static Row together(Work forward, Work backward, Work whole, double bar) {
+        return new Row(whole.name(), Kind.TIME, List.of(forward.name(), backward.name()), List.of(whole.name()), bar, true);
     }
 
     private void op(Op.Kind k) {
@@ -128,8 +133,7 @@ public final class Rows {
             Op backward = new Op(k, Pass.BACKWARD);
             Op whole = new Op(k, Pass.FORWARD_AND_BACKWARD);
             if (k == Op.Kind.CROSS_ENTROPY) {       // no engine but ours has its gradient as one op
-                rows.add(new Row(whole.name(), Kind.TIME, List.of(forward.name(), backward.name()), List.of(whole.name()), bar,
-                        true));
+                rows.add(together(forward, backward, whole, bar));
             } else {
                 both(forward, backward, whole, bar);
             }
@@ -164,13 +168,14 @@ public final class Rows {
             }
         }
         rows.add(Row.same(new Net(ConvNet.resnet18(), 16, Task.INFERENCE), 1));
-        String step = new Net(ConvNet.resnet18(), 16, Task.FULL_STEP).name();      // its momentum is Nesterov's, its losses others
+        // its momentum is Nesterov's, so its losses are others
+        String step = new Net(ConvNet.resnet18(), 16, Task.FULL_STEP).name();
         rows.add(new Row(step, Kind.TIME, List.of(step), List.of(step), 1, false));
     }
 
     private void onnx() {
-        for (Work w : List.of(new Net(ConvNet.resnet18(), 16, Task.INFERENCE), new Net(ConvNet.resnet50(), 8, Task.INFERENCE),
-                new Net(ConvNet.mobilenetV2(), 16, Task.INFERENCE))) {
+        for (Work w : List.of(new Net(ConvNet.resnet18(), 16, Task.INFERENCE),
+                new Net(ConvNet.resnet50(), 8, Task.INFERENCE), new Net(ConvNet.mobilenetV2(), 16, Task.INFERENCE))) {
             rows.add(Row.same(w, 1));
         }
     }

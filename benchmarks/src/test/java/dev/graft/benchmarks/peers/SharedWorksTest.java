@@ -3,6 +3,7 @@ package dev.graft.benchmarks.peers;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.lang.syntax.ArchRuleDefinition;
 import java.util.ArrayList;
@@ -15,7 +16,7 @@ class SharedWorksTest {
         ArchRuleDefinition.classes().that().resideInAPackage("dev.graft.benchmarks.peers").should().onlyDependOnClassesThat()
                 .resideInAnyPackage("java..", "dev.graft.benchmarks.peers")
                 .check(new ClassFileImporter().importPackages("dev.graft.benchmarks.peers")
-                        .that(com.tngtech.archunit.base.DescribedPredicate.describe("no test", c -> !c.getName().endsWith("Test"))));
+                        .that(DescribedPredicate.describe("no test", c -> !c.getName().endsWith("Test"))));
     }
 
     @Test
@@ -27,7 +28,8 @@ class SharedWorksTest {
                 assertThat(r.bar()).as(r.name()).isPositive();
                 if (r.kind() != Row.Kind.PREDICT) {
                     assertThat(r.ours()).as(r.name()).isNotEmpty().allSatisfy(w -> assertThat(Works.byName(w)).isNotNull());
-                    assertThat(r.theirs()).as(r.name()).isNotEmpty().allSatisfy(w -> assertThat(Works.byName(w)).isNotNull());
+                    assertThat(r.theirs()).as(r.name()).isNotEmpty()
+                            .allSatisfy(w -> assertThat(Works.byName(w)).isNotNull());
                 }
             }
             assertThat(names).doesNotHaveDuplicates();

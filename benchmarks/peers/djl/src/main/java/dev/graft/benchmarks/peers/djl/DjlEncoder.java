@@ -56,7 +56,8 @@ final class DjlEncoder {
         int each = WIDTH / HEADS;
         for (int i = 0; i < layers; i++) {
             String l = Encoder.layer(i);
-            NDArray qkv = linear(l + "self_attn.in_proj_", x).reshape(batch, TOKENS, 3, HEADS, each).transpose(2, 0, 3, 1, 4);
+            NDArray qkv = linear(l + "self_attn.in_proj_", x).reshape(batch, TOKENS, 3, HEADS, each)
+                    .transpose(2, 0, 3, 1, 4);
             NDArray scores = qkv.get(0).matMul(qkv.get(1).transpose(0, 1, 3, 2)).mul(1 / Math.sqrt(each)).softmax(-1);
             NDArray a = scores.matMul(qkv.get(2)).transpose(0, 2, 1, 3).reshape(batch, TOKENS, WIDTH);
             x = norm(l + "norm1", x.add(linear(l + "self_attn.out_proj.", a)));

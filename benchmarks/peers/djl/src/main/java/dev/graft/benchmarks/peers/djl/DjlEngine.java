@@ -183,8 +183,8 @@ public final class DjlEngine implements Engine {
         NDArray w = image("w", c.w());
         Shape stride = new Shape(c.stride(), c.stride());
         Shape padding = new Shape(c.kernel() / 2, c.kernel() / 2);
-        Function<List<NDArray>, NDArray> f = in -> Conv2d.conv2d(in.get(0), in.get(1), null, stride, padding, new Shape(1, 1),
-                c.groups()).get(0);
+        Function<List<NDArray>, NDArray> f = in -> Conv2d.conv2d(in.get(0), in.get(1), null, stride, padding,
+                new Shape(1, 1), c.groups()).get(0);
         if (c.pass() == Pass.FORWARD || c.pass() == Pass.FORWARD_FROZEN) {
             return forward(List.of(x, w), f);
         }

@@ -58,8 +58,9 @@ final class DjlNetwork {
         this.spec = spec;
         this.folded = false;
         for (Unit u : spec.units()) {
-            layers.put(u, new Layer(read(file, u.out(), u.in() / u.groups(), u.kernel(), u.kernel()), null, read(file, u.out()),
-                    read(file, u.out()), read(file, u.out()), read(file, u.out())));
+            NDArray weight = read(file, u.out(), u.in() / u.groups(), u.kernel(), u.kernel());
+            layers.put(u, new Layer(weight, null, read(file, u.out()), read(file, u.out()), read(file, u.out()),
+                    read(file, u.out())));
         }
         headWeight = read(file, classes, spec.features());
         headBias = read(file, classes);
@@ -142,8 +143,8 @@ final class DjlNetwork {
     }
 
     private static Optimizer sgd() {
-        return Optimizer.sgd().setLearningRateTracker(Tracker.fixed((float) ConvNet.LR)).optMomentum((float) ConvNet.MOMENTUM)
-                .build();
+        return Optimizer.sgd().setLearningRateTracker(Tracker.fixed((float) ConvNet.LR))
+                .optMomentum((float) ConvNet.MOMENTUM).build();
     }
 
     /** Steps on one batch: {@code frozen} without recording, then {@code learning}. */

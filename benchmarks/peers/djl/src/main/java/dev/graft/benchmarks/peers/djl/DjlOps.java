@@ -34,7 +34,8 @@ final class DjlOps {
             case GELU -> unary(work, Activation::gelu);
             case TANH -> unary(work, NDArray::tanh);
             case EXP -> unary(work, NDArray::exp);
-            case SOFTMAX -> choose(work.pass(), List.of(array("x", dims)), array("dy", dims), in -> in.getFirst().softmax(1));
+            case SOFTMAX -> choose(work.pass(), List.of(array("x", dims)), array("dy", dims),
+                    in -> in.getFirst().softmax(1));
             case BATCH_NORM -> {
                 int c = dims[3];
                 NDArray mean = array(new float[c], c);
@@ -53,7 +54,8 @@ final class DjlOps {
                 yield choose(work.pass(), List.of(array("x", dims)), null,
                         in -> loss.evaluate(target, new NDList(in.getFirst())));
             }
-            case SGD -> optimizer(dims[0], Optimizer.sgd().setLearningRateTracker(Tracker.fixed(1e-3f)).optMomentum(0.9f).build());
+            case SGD -> optimizer(dims[0], Optimizer.sgd().setLearningRateTracker(Tracker.fixed(1e-3f)).optMomentum(0.9f)
+                    .build());
             case ADAMW -> optimizer(dims[0], Optimizer.adamW().optLearningRateTracker(Tracker.fixed(1e-3f))
                     .optWeightDecays(0.01f).build());
         };

@@ -30,7 +30,7 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.learning.config.Nesterovs;
 import org.nd4j.linalg.lossfunctions.LossFunctions.LossFunction;
 
-/** A {@link ConvNet} of plain convolutions as a ComputationGraph. Its only momentum is Nesterov's, so later losses differ. */
+/** A {@link ConvNet} of plain convolutions as a ComputationGraph. The only momentum is Nesterov's: later losses differ. */
 final class Dl4jNetwork {
     private final ComputationGraphConfiguration.GraphBuilder graph;
 

@@ -43,18 +43,19 @@ final class OnnxModel {
         m.graph.bytes(2, utf8(spec.name()));
         m.graph.message(11, value("images", batch, 3, 224, 224));
         m.graph.message(12, value(x, batch, ConvNet.CLASSES));
-        return new Message().number(1, IR_VERSION).message(7, m.graph).message(8, new Message().bytes(1, utf8("")).number(2, OPSET))
-                .toByteArray();
+        Message operators = new Message().bytes(1, utf8("")).number(2, OPSET);
+        return new Message().number(1, IR_VERSION).message(7, m.graph).message(8, operators).toByteArray();
     }
 
     private String unit(Unit u, String x) {
         int pad = u.kernel() / 2;
         String y = node("Conv", new Message().message(5, ints("kernel_shape", u.kernel(), u.kernel()))
                 .message(5, ints("strides", u.stride(), u.stride())).message(5, ints("pads", pad, pad, pad, pad))
-                .message(5, new Message().bytes(1, utf8("group")).number(3, u.groups()).number(20, 2)), x, u.path() + ".weight");
+                .message(5, new Message().bytes(1, utf8("group")).number(3, u.groups()).number(20, 2)),
+                x, u.path() + ".weight");
         Message eps = new Message().bytes(1, utf8("epsilon")).float32(2, (float) ConvNet.EPS).number(20, 1);
-        return act(u.act(), node("BatchNormalization", new Message().message(5, eps), y, u.norm() + ".weight", u.norm() + ".bias",
-                u.norm() + ".running_mean", u.norm() + ".running_var"));
+        return act(u.act(), node("BatchNormalization", new Message().message(5, eps), y, u.norm() + ".weight",
+                u.norm() + ".bias", u.norm() + ".running_mean", u.norm() + ".running_var"));
     }
 
     private String act(Act act, String x) {

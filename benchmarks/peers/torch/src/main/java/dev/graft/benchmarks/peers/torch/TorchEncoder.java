@@ -38,7 +38,8 @@ final class TorchEncoder {
     private TorchEncoder(int layers, int batch) {
         this.layers = layers;
         this.batch = batch;
-        Encoder.shapes(layers).forEach((name, dims) -> p.put(name, tensor(Encoder.value(name, dims), dims).set_requires_grad(true)));
+        Encoder.shapes(layers).forEach((name, dims) -> p.put(name,
+                tensor(Encoder.value(name, dims), dims).set_requires_grad(true)));
     }
 
     static Prepared prepare(Work.Bert work) {
@@ -70,8 +71,10 @@ final class TorchEncoder {
         Tensor x = input;
         for (int i = 0; i < layers; i++) {
             String l = Encoder.layer(i);
-            Tensor qkv = linear1(l + "self_attn.in_proj_", x).view(batch, TOKENS, 3, HEADS, WIDTH / HEADS).permute(2, 0, 3, 1, 4);
-            Tensor a = attention(qkv.select(0, 0), qkv.select(0, 1), qkv.select(0, 2)).transpose(1, 2).reshape(batch, TOKENS, WIDTH);
+            Tensor qkv = linear1(l + "self_attn.in_proj_", x).view(batch, TOKENS, 3, HEADS, WIDTH / HEADS)
+                    .permute(2, 0, 3, 1, 4);
+            Tensor a = attention(qkv.select(0, 0), qkv.select(0, 1), qkv.select(0, 2)).transpose(1, 2)
+                    .reshape(batch, TOKENS, WIDTH);
             x = norm(l + "norm1", x.add(linear1(l + "self_attn.out_proj.", a)));
             x = norm(l + "norm2", x.add(linear1(l + "linear2.", gelu(linear1(l + "linear1.", x)))));
         }

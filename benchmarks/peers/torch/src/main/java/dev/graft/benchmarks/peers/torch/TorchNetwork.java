@@ -73,8 +73,10 @@ final class TorchNetwork {
                     padding);
         }
         return new Layer(parameter(image(weight, dims)), new TensorOptional(),
-                new TensorOptional(parameter(tensor(u.gamma(), u.out()))), new TensorOptional(parameter(tensor(u.beta(), u.out()))),
-                new TensorOptional(tensor(u.mean(), u.out())), new TensorOptional(tensor(u.variance(), u.out())), stride, padding);
+                new TensorOptional(parameter(tensor(u.gamma(), u.out()))),
+                new TensorOptional(parameter(tensor(u.beta(), u.out()))),
+                new TensorOptional(tensor(u.mean(), u.out())),
+                new TensorOptional(tensor(u.variance(), u.out())), stride, padding);
     }
 
     private Tensor run(Unit u, Tensor x) {

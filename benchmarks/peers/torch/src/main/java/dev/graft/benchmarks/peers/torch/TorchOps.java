@@ -134,8 +134,8 @@ final class TorchOps {
         T_TensorTensorTensor_T y = native_batch_norm(x, gamma, beta, mean, variance, true, 0.1, EPS);
         TensorOptional savedMean = new TensorOptional(y.get1().clone());
         TensorOptional savedDeviation = new TensorOptional(y.get2().clone());
-        return of(false, () -> three(native_batch_norm_backward(dy, x, gamma, mean, variance, savedMean, savedDeviation, true,
-                EPS, ALL)));
+        return of(false, () -> three(native_batch_norm_backward(dy, x, gamma, mean, variance, savedMean, savedDeviation,
+                true, EPS, ALL)));
     }
 
     private static Prepared layerNorm(int[] dims, Pass pass) {
