@@ -10,6 +10,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "bench",
         description = "Measure the engine's speed, also against other engines (--peers). In a checkout of the sources only.",
+        mixinStandardHelpOptions = true,
         sortOptions = false,
         footer = {"", "./graft bench --help and ./graft bench --peers --help show the options."})
 final class Bench implements Callable<Integer> {
