@@ -1,5 +1,7 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.DType;
+import dev.graft.tensor.HostStorage;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
@@ -8,7 +10,10 @@ import dev.graft.tensor.op.ConvParams;
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.MatMul;
 
-/** Matrix products, convolutions and what is fused to them, on float32. */
+/**
+ * Matrix products, convolutions and what is fused to them, on float32. Float16 and bfloat16 are widened first and the result
+ * is rounded once; fused ops are composed for them.
+ */
 final class CpuProducts {
     private final MicroKernels kernels;
 
@@ -38,12 +43,12 @@ final class CpuProducts {
                     F32 residual = F32.of(in[3]);
                     end = end.residual(residual.array(), residual.at(), out.dim(3));
                 }
-                forward(geometry(c.params(), in[0].shape(), in[1].shape()), x, in[1], y, end);
+                forward(geometry(c.params(), in[0].shape(), in[1].shape()), x, Weight.of(in[1]), y, end);
             }
             case FusedOp.LinearBiasActivation l -> {
                 int n = in[1].dim(0);
                 int k = in[1].dim(1);
-                multiply(true, y.size() / n, n, k, x, in[1], y, end.activation(activation(l.activation())));
+                multiply(true, y.size() / n, n, k, x, Weight.of(in[1]), y, end.activation(activation(l.activation())));
             }
             case FusedOp.InvertedResidual r -> {
                 ConvGeometry g = depthwise(r, in);
@@ -77,16 +82,35 @@ final class CpuProducts {
         return new InvertedResidual.Product(packed(g, weight), then);
     }
 
-    /** Packed weights of a convolution, kept if they may be. */
-    private PackedWeights packed(ConvGeometry g, Tensor weight) {
-        F32 w = F32.of(weight);
-        PackedWeights kept = Convolution.kept(kernels, g, false, weight.host(), w.at());
-        return kept != null ? kept : Convolution.packForward(g, w.array(), w.at());
+    /**
+     * An operand that may stay the same from call to call.
+     *
+     * @param home where what is packed from it can be kept, null for widened values, which are gone after the call
+     */
+    private record Weight(F32 values, HostStorage home) {
+        static Weight of(Tensor t) {
+            return new Weight(F32.of(t), t.host());
+        }
+
+        static Weight of(Tensor t, F32 values) {
+            return new Weight(values, t.dtype() == DType.F32 ? t.host() : null);
+        }
+
+        PackedWeights kept(MicroKernels kernels, ConvGeometry g, boolean backward) {
+            return home == null ? null : Convolution.kept(kernels, g, backward, home, values.at());
+        }
     }
 
-    private void forward(ConvGeometry g, F32 x, Tensor weight, F32 y, Epilogue end) {
-        F32 w = F32.of(weight);
-        PackedWeights kept = Convolution.kept(kernels, g, false, weight.host(), w.at());
+    /** Packed weights of a convolution, kept if they may be. */
+    private PackedWeights packed(ConvGeometry g, Tensor weight) {
+        Weight w = Weight.of(weight);
+        PackedWeights kept = w.kept(kernels, g, false);
+        return kept != null ? kept : Convolution.packForward(g, w.values().array(), w.values().at());
+    }
+
+    private void forward(ConvGeometry g, F32 x, Weight weight, F32 y, Epilogue end) {
+        F32 w = weight.values();
+        PackedWeights kept = weight.kept(kernels, g, false);
         if (kept != null) {
             Convolution.forward(g, x.array(), x.at(), kept, y.array(), y.at(), end);
         } else {
@@ -94,9 +118,9 @@ final class CpuProducts {
         }
     }
 
-    private void backwardData(ConvGeometry g, F32 dy, Tensor weight, F32 dx) {
-        F32 w = F32.of(weight);
-        PackedWeights kept = Convolution.kept(kernels, g, true, weight.host(), w.at());
+    private void backwardData(ConvGeometry g, F32 dy, Weight weight, F32 dx) {
+        F32 w = weight.values();
+        PackedWeights kept = weight.kept(kernels, g, true);
         if (kept != null) {
             Convolution.backwardData(g, dy.array(), dy.at(), kept, dx.array(), dx.at());
         } else {
@@ -108,10 +132,10 @@ final class CpuProducts {
     private record PanelsKey(MicroKernels kernels, boolean trans, int at, int n, int k) {}
 
     /** y[m][n] = end(x[m][k] * op(weight)) with one dense weight, whose panels are kept while it stays the same. */
-    private void multiply(boolean trans, int m, int n, int k, F32 x, Tensor weight, F32 y, Epilogue end) {
-        F32 w = F32.of(weight);
+    private void multiply(boolean trans, int m, int n, int k, F32 x, Weight weight, F32 y, Epilogue end) {
+        F32 w = weight.values();
         int ld = trans ? k : n;
-        float[] kept = !Gemm.packs(trans, m, n, k) ? null : PackedCache.get(weight.host(),
+        float[] kept = weight.home() == null || !Gemm.packs(trans, m, n, k) ? null : PackedCache.get(weight.home(),
                 new PanelsKey(kernels, trans, w.at(), n, k), Panels.size(kernels, k, n),
                 to -> Gemm.packAll(kernels, trans, n, k, w.array(), w.at(), ld, to));
         if (kept != null) {
@@ -137,56 +161,64 @@ final class CpuProducts {
 
     /** False when this is for the reference backend. */
     boolean conv(ConvOp op, Tensor a, Tensor b, Tensor out) {
-        if (!F32.all(a, b) || a.size() == 0 || b.size() == 0) {
+        if (!Widened.fits(a) || !Widened.fits(b) || a.size() == 0 || b.size() == 0) {
             return false;
         }
-        F32 x = F32.of(a);
-        F32 y = F32.of(b);
-        F32 z = F32.of(out);
-        switch (op) {
-            case ConvOp.Conv2d c -> forward(geometry(c.params(), a.shape(), b.shape()), x, b, z, Epilogue.NONE);
-            case ConvOp.Conv2dBackwardInput c -> backwardData(geometry(c.params(), out.shape(), b.shape()), x, b, z);
-            case ConvOp.Conv2dBackwardWeight c -> Convolution.backwardWeights(kernels,
-                    geometry(c.params(), a.shape(), out.shape()), x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
+        try (Widened w = new Widened(new Tensor[] {a, b}, new Tensor[] {out})) {
+            F32 x = w.in(0);
+            F32 y = w.in(1);
+            F32 z = w.out(0);
+            switch (op) {
+                case ConvOp.Conv2d c -> forward(geometry(c.params(), a.shape(), b.shape()), x, Weight.of(b, y), z,
+                        Epilogue.NONE);
+                case ConvOp.Conv2dBackwardInput c -> backwardData(geometry(c.params(), out.shape(), b.shape()), x,
+                        Weight.of(b, y), z);
+                case ConvOp.Conv2dBackwardWeight c -> Convolution.backwardWeights(kernels,
+                        geometry(c.params(), a.shape(), out.shape()), x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
+            }
+            w.store();
         }
         return true;
     }
 
     /** False when this is for the reference backend. */
     boolean matmul(MatMul op, Tensor a, Tensor b, Tensor out) {
-        if (!F32.all(a, b)) {
+        if (!Widened.fits(a) || !Widened.fits(b)) {
             return false;
         }
-        F32 x = F32.of(a);
-        F32 y = F32.of(b);
-        F32 z = F32.of(out);
+        try (Widened w = new Widened(new Tensor[] {a, b}, new Tensor[] {out})) {
+            matmul(op, a.shape(), b.shape(), out.shape(), w.in(0), Weight.of(b, w.in(1)), w.out(0));
+            w.store();
+        }
+        return true;
+    }
+
+    private void matmul(MatMul op, Shape a, Shape b, Shape out, F32 x, Weight weight, F32 z) {
+        F32 y = weight.values();
         int m = out.dim(-2);
         int n = out.dim(-1);
         int k = a.dim(op.transA() ? -2 : -1);
         int lda = Math.max(1, a.dim(-1));
         int ldb = Math.max(1, b.dim(-1));
-        Shape batch = out.shape().range(0, out.rank() - 2);
+        Shape batch = out.range(0, out.rank() - 2);
         int count = (int) batch.size();
-        boolean eachA = a.shape().count(0, a.rank() - 2) == count;
-        boolean eachB = b.shape().count(0, b.rank() - 2) == count;
-        boolean oneA = a.shape().count(0, a.rank() - 2) == 1;
-        boolean oneB = b.shape().count(0, b.rank() - 2) == 1;
+        boolean eachA = a.count(0, a.rank() - 2) == count;
+        boolean eachB = b.count(0, b.rank() - 2) == count;
+        boolean oneA = a.count(0, a.rank() - 2) == 1;
+        boolean oneB = b.count(0, b.rank() - 2) == 1;
         if (!op.transA() && eachA && oneB && count > 0 && (long) count * m <= Integer.MAX_VALUE) {
-            multiply(op.transB(), count * m, n, k, x, b, z, Epilogue.NONE);
-            return true;
-        }
-        if ((eachA || oneA) && (eachB || oneB)) {
+            multiply(op.transB(), count * m, n, k, x, weight, z, Epilogue.NONE);
+        } else if ((eachA || oneA) && (eachB || oneB)) {
             Gemm.batched(kernels, op.transA(), op.transB(), count, m, n, k, x.array(), x.at(), lda, eachA ? m * k : 0,
                     y.array(), y.at(), ldb, eachB ? k * n : 0, z.array(), z.at(), n, m * n, false);
-            return true;
+        } else {
+            int[] ia = places(a, batch);
+            int[] ib = places(b, batch);
+            for (int i = 0; i < count; i++) {
+                Gemm.multiply(kernels, op.transA(), op.transB(), m, n, k, x.array(), x.at() + ia[i] * m * k, lda,
+                        y.array(), y.at() + ib[i] * k * n, ldb, z.array(), z.at() + i * m * n, n, false, Epilogue.NONE);
+            }
         }
-        int[] ia = places(a.shape(), batch);
-        int[] ib = places(b.shape(), batch);
-        for (int i = 0; i < count; i++) {
-            Gemm.multiply(kernels, op.transA(), op.transB(), m, n, k, x.array(), x.at() + ia[i] * m * k, lda,
-                    y.array(), y.at() + ib[i] * k * n, ldb, z.array(), z.at() + i * m * n, n, false, Epilogue.NONE);
-        }
-        return true;
     }
 
     /** For every matrix of the broadcast batch, which matrix of an operand it reads. */

@@ -14,6 +14,8 @@ final class PackVectors {
     private static final VectorShuffle<Float> X1 = exchange(1), X2 = exchange(2), X4 = exchange(4), X8 = exchange(8);
     private static final VectorMask<Float> M1 = lanes(1), M2 = lanes(2), M4 = lanes(4), M8 = lanes(8);
 
+    private static final VectorMask<Float> ALL = S.maskAll(true);
+
     private PackVectors() {}
 
     private static VectorShuffle<Float> exchange(int s) {
@@ -83,6 +85,11 @@ final class PackVectors {
                 }
             }
         }
+    }
+
+    /** to[at + c*ts + r] = b[bo + r*bs + c] for r and c below the vector length; {@code t} holds that many rows. */
+    static void transposeSquare(float[] b, int bo, int bs, float[] to, int at, int ts, float[] t) {
+        block(L, b, bo, bs, t, to, at, ts, ALL);
     }
 
     private static void block(int n, float[] a, int ao, int rs, float[] t, float[] to, int at, int w,

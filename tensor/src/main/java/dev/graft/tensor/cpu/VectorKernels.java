@@ -153,7 +153,7 @@ final class VectorKernels implements MicroKernels {
             int row = Math.min(r, rows - L);
             for (int c = 0; c < columns; c += L) {
                 int column = Math.min(c, columns - L);
-                Transposition.block(b, bo + row * bs + column, bs, to, at + column * ts + row, ts, t);
+                PackVectors.transposeSquare(b, bo + row * bs + column, bs, to, at + column * ts + row, ts, t);
             }
         }
     }
