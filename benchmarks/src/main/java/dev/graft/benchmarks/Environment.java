@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Where and with what something was measured. */
@@ -26,7 +27,8 @@ public final class Environment {
         e.put("threads", WorkerPool.shared().threads());
         e.put("kernels", CpuFeatures.describe());
         e.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.runtime.version"));
-        e.put("flags", String.join(" ", ManagementFactory.getRuntimeMXBean().getInputArguments()));
+        e.put("flags", ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(a -> !a.startsWith("-Dbench.")).collect(Collectors.joining(" ")));
         e.put("os", System.getProperty("os.name") + " " + System.getProperty("os.version") + " "
                 + System.getProperty("os.arch"));
         e.put("load", ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage());

@@ -95,14 +95,16 @@ final class Compare {
             if (round == 0) {
                 memory();
             }
-            record(environment, before, start);     // what is there, should the run be ended before its end
+            record(environment, before, start, round + 1);     // what is there, should the run be ended before its end
         }
         System.out.printf(Locale.ROOT, "%n%s%n", environment.path("cpu").asText());
         System.out.printf(Locale.ROOT, "%d threads, %d rounds, %d s; other processes used %.1f s of processor time"
                 + " meanwhile%n", options.threads(), options.rounds(), environment.path("seconds").asInt(),
                 environment.path("foreign_cpu_seconds").asDouble());
         tables().forEach(t -> System.out.print(t.text()));
-        System.out.println("recorded in " + out());
+        if (out() != null) {
+            System.out.println("recorded in " + out());
+        }
     }
 
     private List<Table> tables() {
@@ -113,18 +115,19 @@ final class Compare {
         }).toList();
     }
 
+    /** Null for a part of the rows that has no file named for it: it must not take the place of a whole recording. */
     private Path out() {
-        return options.out() != null ? Path.of(options.out())
+        return options.out() != null ? Path.of(options.out()) : !options.only().pattern().isEmpty() ? null
                 : home.resolve("results").resolve("peers-" + LocalDate.now(ZoneOffset.UTC) + ".json");
     }
 
-    private void record(ObjectNode environment, CpuTime before, long start) throws IOException {
+    private void record(ObjectNode environment, CpuTime before, long start, int rounds) throws IOException {
         CpuTime after = CpuTime.now();
         environment.put("threads", options.threads());
         environment.put("seconds", Math.round((System.nanoTime() - start) / 1e9));
         environment.put("foreign_cpu_seconds", Math.round(10 * after.foreignSince(before)) / 10.0);
         environment.put("stolen_cpu_seconds", Math.round(10 * (after.stolen() - before.stolen())) / 10.0);
-        environment.put("rounds", options.rounds());
+        environment.put("rounds", rounds);
         environment.put("seconds_per_row", options.seconds());
         environment.put("graft", ours.description());
         ObjectNode json = new ObjectMapper().createObjectNode();
@@ -134,6 +137,9 @@ final class Compare {
             ObjectNode o = all.putObject(t.peer());
             o.put("engine", peers.get(Peer.valueOf(t.peer().toUpperCase(Locale.ROOT))).description());
             t.write(o.putArray("rows"));
+        }
+        if (out() == null) {
+            return;
         }
         Files.createDirectories(out().toAbsolutePath().getParent());
         Files.writeString(out(), new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");

@@ -44,7 +44,8 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
         }
         String network = FeatureKey.ofStages(net, prefix, plan.precision());
         List<FeatureRequest> training = new ArrayList<>();
-        for (int copy = 0; copy < Math.max(1, plan.augmentedCopies()); copy++) {
+        int copies = train.random() ? Math.max(1, plan.augmentedCopies()) : 1;     // else they would all be the same
+        for (int copy = 0; copy < copies; copy++) {
             training.add(new FeatureRequest(net, prefix, network, data.train(), train, plan.precision(), plan.seed(),
                     copy));
         }

@@ -28,6 +28,7 @@ record FeatureData(Batches batches, int[] samples, List<Features> features, Auto
     /** A training step against a forward pass: the gradients of weights and inputs cost as much each. */
     private static final double STEP = 3;
     private static final int PROBES = 10;
+    private static final long PROBE_NANOS = 200_000_000;
 
     static FeatureData images(DataLoader loader) {
         return new FeatureData(Batches.of(loader), null, List.of(), loader);
@@ -93,7 +94,8 @@ record FeatureData(Batches batches, int[] samples, List<Features> features, Auto
     /** What a batch takes from the cut to the output, once the code is compiled a little. */
     private double forwardSeconds(StagedNetwork net, int prefix) {
         double best = Double.POSITIVE_INFINITY;
-        for (int i = 0; i < PROBES; i++) {
+        long first = System.nanoTime();
+        for (int i = 0; i < PROBES && (i == 0 || System.nanoTime() - first < PROBE_NANOS); i++) {
             long start = System.nanoTime();
             try (Scope s = Scope.open("probe"); Batches.Cursor cursor = batches.open(0, 0)) {
                 TrainingBatch b = cursor.next();

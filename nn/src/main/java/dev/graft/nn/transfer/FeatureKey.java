@@ -3,6 +3,7 @@ package dev.graft.nn.transfer;
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Precision;
 import dev.graft.nn.data.image.Transforms;
+import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.Tensor;
@@ -37,6 +38,9 @@ final class FeatureKey {
         k.text(net.getClass().getName());
         if (net.device().kind() != Device.Kind.CPU || precision != Precision.FLOAT32) {    // other last bits
             k.text(net.device().kind() + " " + precision.label());
+        }
+        if (Context.current().numerics().precise()) {
+            k.text("precise");
         }
         for (Stage s : net.stages().subList(0, prefix)) {
             k.text(s.name());

@@ -16,7 +16,9 @@ import dev.graft.nn.train.TrainEvent;
 import dev.graft.nn.train.TrainOptions;
 import dev.graft.nn.train.Trainer;
 import dev.graft.tensor.Context;
+import dev.graft.tensor.Device;
 import dev.graft.tensor.Interceptor;
+import dev.graft.tensor.LiveBytes;
 import dev.graft.tensor.Memory;
 import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Scope;
@@ -103,14 +105,13 @@ class FreezingCostTest {
 
     /** Bytes that a forward pass leaves alive: its output, and what the tape keeps for the backward pass. */
     private static long kept(Module net, Tensor x) {
-        System.gc();            // what other tests left to the collector is not to go meanwhile
-        return TRAINING.call(() -> {
+        return LiveBytes.of(Device.CPU, () -> TRAINING.call(() -> {
             try (Scope s = Scope.open("forward"); Tape tape = new Tape()) {
                 long before = Memory.report().live();
                 tape.record(() -> net.call(x));
                 return Memory.report().live() - before;
             }
-        });
+        }));
     }
 
     @Test

@@ -22,14 +22,16 @@ final class DirectConvolution {
 
     /**
      * Groups with fewer results than a vector holds are joined to one group whose weights between them are zero: a vector that
-     * is full of products with zeros is faster than one that is empty but for a few.
+     * is full of products with zeros is faster than one that is empty but for a few. A value that is not finite reaches the
+     * groups that it is joined with, as 0 times infinity is NaN.
      */
     private static ConvGeometry joined(MicroKernels mk, ConvGeometry g) {
         int n = 1;
         while (n < g.groups() && (n * g.outPerGroup() < mk.lanes() || g.groups() % n != 0)) {
             n++;
         }
-        return n == 1 ? g : g.withGroups(g.groups() / n);
+        // A number of groups with few divisors would make it one dense convolution.
+        return n == 1 || n * g.outPerGroup() > 2 * mk.lanes() ? g : g.withGroups(g.groups() / n);
     }
 
     /** The weights with zeros between the groups that {@code to} joins. */
