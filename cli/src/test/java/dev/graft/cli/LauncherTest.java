@@ -73,6 +73,26 @@ class LauncherTest {
     }
 
     @Test
+    void passesOverAJavaThatDoesNotStart() throws Exception {
+        built(200);
+        Path broken = temp.resolve("broken");
+        script(broken.resolve("bin/java"), "exit 1");
+        script(broken.resolve("bin/javac"), "exit 1");
+        Outcome o = run(temp, Map.of("JAVA_HOME", broken.toString(), "PATH", jdk("good", "25") + "/bin:/usr/bin:/bin"),
+                project.resolve("graft").toString());
+        assertThat(o.code).as(o.err).isZero();
+        assertThat(o.out).startsWith("started from good");
+    }
+
+    @Test
+    void anotherCollectorTakesThePlaceOfTheUsualOne() throws Exception {
+        built(200);
+        Outcome o = run(temp, Map.of("JAVA_HOME", jdk("j", "25"), "GRAFT_JAVA_OPTS", "-XX:+UseParallelGC"),
+                project.resolve("graft").toString());
+        assertThat(o.out.lines()).contains("-XX:+UseParallelGC").doesNotContain("-XX:+UseSerialGC");
+    }
+
+    @Test
     void splitsExtraFlagsForTheJvm() throws Exception {
         built(200);
         Outcome o = run(temp, Map.of("JAVA_HOME", jdk("j", "25"), "GRAFT_JAVA_OPTS", "-Xmx3g -Dx=y"),
@@ -152,13 +172,15 @@ class LauncherTest {
         Files.createDirectories(temp.resolve("run1"));
         Files.createDirectories(temp.resolve("photos"));
         List<List<String>> quick = List.of(List.of("models"), List.of("--version"), List.of("finetune", "--help"),
-                List.of("inspect", "a.pth"), List.of("predict", "--model", "graft_cifar", "a.jpg"),
+                List.of("inspect", "a.pth"),
+                List.of("predict", "--model", "graft_cifar", "--weights", "w", "--labels", "l", "--top", "3", "a.jpg"),
                 List.of("predict", "--run", "run1", "a.jpg", "b.PNG", "c.jpeg"));
         for (List<String> c : quick) {
             assertThat(graft(home, c.toArray(String[]::new)).out.lines()).as("%s", c).doesNotContain("--add-modules");
         }
         List<List<String>> full = List.of(List.of("demo"), List.of("finetune", "photos"), List.of("verify", "m"),
                 List.of("predict", "--run", "run1", "photos"),
+                List.of("predict", "--run", "run1", "@photos.txt"), List.of("predict", "1", "2", "3", "4"),
                 List.of("predict", "--run", "run1", "a.jpg", "b.jpg", "c.jpg", "d.jpg"));
         for (List<String> c : full) {
             assertThat(graft(home, c.toArray(String[]::new)).out.lines()).as("%s", c).contains("--add-modules");
