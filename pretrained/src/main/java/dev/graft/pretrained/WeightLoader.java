@@ -72,19 +72,23 @@ public final class WeightLoader {
 
     private static List<Tensor> read(LoadPlan plan, WeightFile file) {
         Tensor[] values = new Tensor[plan.assignments().size()];
-        Queue<RuntimeException> failures = new ConcurrentLinkedQueue<>();
+        Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
         IntStream.range(0, values.length).parallel().forEach(i -> {
             try {
                 if (failures.isEmpty()) {
                     values[i] = Scope.persistent(() -> plan.assignments().get(i).read(file));
                 }
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 failures.add(e); // thrown here, it would not wait for the other threads
             }
         });
         if (!failures.isEmpty()) {
             Arrays.stream(values).filter(Objects::nonNull).forEach(Tensor::close);
-            throw failures.peek();
+            switch (failures.peek()) {
+                case Error e -> throw e;
+                case RuntimeException e -> throw e;
+                case Throwable e -> throw new IllegalStateException(e);
+            }
         }
         return Arrays.asList(values);
     }

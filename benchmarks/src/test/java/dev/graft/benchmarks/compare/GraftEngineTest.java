@@ -49,13 +49,13 @@ class GraftEngineTest {
         assertThat(fast(g).difference(Fingerprint.of(c))).isLessThan(1e-5);
     }
 
-    /** What libtorch 2.10 gave for the same weights and images: logits, and losses of the first and third step. */
+    /** What libtorch 2.10 gave for the same weights and images: the logits' two sums, losses of the first and third step. */
     @Test
     void aResNet18HasTheOtherEnginesLogitsAndLosses() {
         Fingerprint logits = fast(new Work.Net(ConvNet.resnet18(), 2, Work.Task.INFERENCE));
-        assertThat(logits.difference(new Fingerprint(20, -6.0446627, 15.9455058, logits.samples()))).isLessThan(1e-5);
+        assertThat(logits.difference(new Fingerprint(20, -6.0446627, 15.9455058, logits.samples()))).isLessThan(1e-4);
         assertThat(fast(new Work.Net(ConvNet.resnet18(), 2, Work.Task.HEAD_STEP)).difference(
-                new Fingerprint(2, 3.21603131, 3.21603131, new double[] {2.31163621, 0.904395103}))).isLessThan(1e-5);
+                new Fingerprint(2, 3.21603131, 3.21603131, new double[] {2.31163621, 0.904395103}))).isLessThan(1e-4);
     }
 
     @Test

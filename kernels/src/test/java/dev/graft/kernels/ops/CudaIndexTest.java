@@ -3,47 +3,24 @@ package dev.graft.kernels.ops;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.graft.kernels.emulator.EmulatedCuda;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Numerics;
-import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.IndexOp;
 import dev.graft.tensor.op.LossOp;
 import dev.graft.tensor.op.Op;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the catalogue does not say of indices: sums in a fixed order, many adds to one row, indices that are wrong. */
-class CudaIndexTest {
+class CudaIndexTest extends EmulatedDeviceTest {
     private final SplittableRandom random = new SplittableRandom(13);
-    private Scope scope;
-
-    @BeforeAll
-    static void device() {
-        OnDevice.open();
-    }
-
-    @BeforeEach
-    void open() {
-        scope = Scope.open("test");
-    }
-
-    @AfterEach
-    void close() {
-        assertThat(EmulatedCuda.report()).isEmpty();
-        scope.close();
-        EmulatedCuda.reset();
-    }
 
     private static void deterministic(Runnable body) {
         Context c = Context.current();

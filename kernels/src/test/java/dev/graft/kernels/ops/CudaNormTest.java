@@ -2,19 +2,13 @@ package dev.graft.kernels.ops;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.graft.kernels.CudaDevice;
-import dev.graft.kernels.emulator.EmulatedCuda;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
-import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.FusedOp.Activation;
 import dev.graft.tensor.op.NormOp;
 import java.util.Arrays;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -22,28 +16,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the catalogue does not say of norms: work that is split over blocks, every length of rows, sound variances. */
-class CudaNormTest {
+class CudaNormTest extends EmulatedDeviceTest {
     private static final double EPS = 1e-5;
-    private static CudaDevice device;
     private final SplittableRandom random = new SplittableRandom(12);
-    private Scope scope;
-
-    @BeforeAll
-    static void device() {
-        device = OnDevice.open();
-    }
-
-    @BeforeEach
-    void open() {
-        scope = Scope.open("test");
-    }
-
-    @AfterEach
-    void close() {
-        assertThat(EmulatedCuda.report()).isEmpty();
-        scope.close();
-        EmulatedCuda.reset();
-    }
 
     private Tensor random(DType type, int... dims) {
         return OnDevice.random(random, type, dims);

@@ -2,7 +2,6 @@ package dev.graft.kernels.ops;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.graft.kernels.emulator.EmulatedCuda;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
@@ -13,34 +12,13 @@ import dev.graft.tensor.op.PoolOp;
 import dev.graft.tensor.op.PoolParams;
 import dev.graft.tensor.op.ResizeOp;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What the catalogue does not say of pooling and resizing: windows and sizes of any kind, drawn at random. */
-class CudaPoolTest {
+class CudaPoolTest extends EmulatedDeviceTest {
     private final SplittableRandom random = new SplittableRandom(14);
-    private Scope scope;
-
-    @BeforeAll
-    static void device() {
-        OnDevice.open();
-    }
-
-    @BeforeEach
-    void open() {
-        scope = Scope.open("test");
-    }
-
-    @AfterEach
-    void close() {
-        assertThat(EmulatedCuda.report()).isEmpty();
-        scope.close();
-        EmulatedCuda.reset();
-    }
 
     private PoolParams window() {
         int kh = 1 + random.nextInt(4);

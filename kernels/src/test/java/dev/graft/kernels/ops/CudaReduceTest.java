@@ -2,11 +2,8 @@ package dev.graft.kernels.ops;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.graft.kernels.CudaDevice;
-import dev.graft.kernels.emulator.EmulatedCuda;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
-import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.ReduceFn;
 import dev.graft.tensor.op.ReduceOp.ArgReduce;
@@ -15,36 +12,14 @@ import dev.graft.tensor.op.ReduceOp.Softmax;
 import dev.graft.tensor.op.ReduceOp.SoftmaxBackward;
 import java.util.SplittableRandom;
 import java.util.stream.LongStream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the catalogue does not say of reductions: work split over blocks, every length of rows, the order of sums. */
-class CudaReduceTest {
-    private static CudaDevice device;
+class CudaReduceTest extends EmulatedDeviceTest {
     private final SplittableRandom random = new SplittableRandom(11);
-    private Scope scope;
-
-    @BeforeAll
-    static void device() {
-        device = OnDevice.open();
-    }
-
-    @BeforeEach
-    void open() {
-        scope = Scope.open("test");
-    }
-
-    @AfterEach
-    void close() {
-        assertThat(EmulatedCuda.report()).isEmpty();
-        scope.close();
-        EmulatedCuda.reset();
-    }
 
     // ------------------------------------------------------------------ how work is dealt
 

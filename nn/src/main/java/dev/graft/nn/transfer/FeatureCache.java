@@ -101,18 +101,20 @@ public record FeatureCache(Path folder, long limit) {
         }
     }
 
-    /** Room for a file of {@code bytes}; null when the cache keeps none of that size. */
-    private Path place(String key, long bytes) throws IOException {
+    /** Room for a file; null when the cache keeps none of that size. */
+    private Path place(FeatureFile layout) throws IOException {
+        long bytes = layout.size();
         if (bytes > limit) {
             return null;
         }
         Files.createDirectories(folder);
         makeRoom(bytes);
         long free = Files.getFileStore(folder).getUsableSpace();
-        if (free < bytes + SPARE) {
-            throw new IOException("the disk has " + (free >> 20) + " MiB left, " + (bytes >> 20) + " MiB are needed");
+        long needed = FeatureWriter.bytesWhileWritten(layout) + SPARE;
+        if (free < needed) {
+            throw new IOException("the disk has " + (free >> 20) + " MiB left, " + (needed >> 20) + " MiB are needed");
         }
-        return file(key);
+        return file(layout.key());
     }
 
     /** Marks a file as used now. */
@@ -195,7 +197,7 @@ public record FeatureCache(Path folder, long limit) {
             if (writer == null) {
                 FeatureFile layout = new FeatureFile(format, y.shape().range(1, y.rank()), request.data().size(), 0,
                         request.key(format));
-                writer = new FeatureWriter(layout, request.data().labels(), cache.place(layout.key(), layout.size()));
+                writer = new FeatureWriter(layout, request.data().labels(), cache.place(layout));
             }
             float[] all = y.toFloats();
             int n = all.length / b.size();

@@ -23,7 +23,7 @@ import java.util.stream.Stream;
  */
 record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest validation, String reason) {
     /** The share of the heap that features without a file, and decoded ones, may take. */
-    private static final int SHARE = 4;
+    static final int SHARE = 4;
 
     private static FeatureChoice none(String reason) {
         return new FeatureChoice(0, List.of(), null, reason);

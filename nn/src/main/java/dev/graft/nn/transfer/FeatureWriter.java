@@ -56,9 +56,14 @@ final class FeatureWriter implements AutoCloseable {
         if (file == null) {
             temporary = null;
             channel = null;
+            long most = Runtime.getRuntime().maxMemory() / FeatureChoice.SHARE;
+            if (bytesWhileWritten() > most) {       // outside of the heap, where no other limit holds
+                throw new IOException("they would take " + (bytesWhileWritten() >> 20) + " MiB, " + (most >> 20)
+                        + " MiB are the most");
+            }
             arena = Arena.ofShared();
             try {
-                memory = arena.allocate(layout.rowsAt() + (long) row.capacity() * layout.samples() + Long.BYTES, 64);
+                memory = arena.allocate(bytesWhileWritten(), 64);
             } catch (OutOfMemoryError e) {
                 arena.close();
                 throw new IOException("there is not enough memory for them", e);
@@ -69,6 +74,16 @@ final class FeatureWriter implements AutoCloseable {
             temporary = Files.createTempFile(file.toAbsolutePath().getParent(), "features", ".tmp");
             channel = FileChannel.open(temporary, StandardOpenOption.READ, StandardOpenOption.WRITE);
         }
+    }
+
+    private long bytesWhileWritten() {
+        return bytesWhileWritten(layout);
+    }
+
+    /** Room that is needed until the features are complete: int8 is scaled when all values are known. */
+    static long bytesWhileWritten(FeatureFile layout) {
+        long value = layout.format() == FeatureFormat.INT8 ? Float.BYTES : layout.format().bytes();
+        return Math.max(layout.size(), layout.rowsAt() + value * layout.length() * layout.samples() + Long.BYTES);
     }
 
     /** Bytes of a value while rows come in. */

@@ -277,4 +277,14 @@ class FeatureCacheTest {
             assertThat(f.row(2)[5]).isCloseTo(there.row(2)[5], within(0.01f));
         }
     }
+
+    /** Their memory lies outside of the heap, where nothing else would stop it. */
+    @Test
+    void featuresWithoutAFileAreRefusedWhereTheyWouldTakeTheMachinesMemory() {
+        FeatureFile huge = new FeatureFile(FeatureFormat.INT8, Shape.of(1 << 10), 1 << 27, 0, "0".repeat(64));
+        assertThatThrownBy(() -> new FeatureWriter(huge, new int[0], null)).isInstanceOf(IOException.class)
+                .hasMessageContaining("would take 524").hasMessageContaining("are the most");
+        assertThat(FeatureWriter.bytesWhileWritten(huge)).as("as float32 until the scales are known")
+                .isGreaterThan(3 * huge.size());
+    }
 }
