@@ -5,13 +5,14 @@ import java.util.Arrays;
 /**
  * Convolution of images with so few channels that a row of the window is short, such as a network's first layer: 7x7 with
  * stride 2 over 3 channels. A block of rows is copied with its padding. For the result its windows are joined by whole
- * vectors, and the product sums over all of a window at once. For the weight gradient they are not even made: the values of
+ * vectors, and the product sums over all of a window at once; with 3 channels they are read where they lie. For the weight gradient they are not even made: the values of
  * a row of windows, one row of the kernel at a time, and the gradients of the results are read where they lie.
  */
 final class StemConvolution {
     private static final int SHORT = 48;
     private static final int MOST = 512;
     private static final int PIXELS = 192;
+    private static final int MORE_PIXELS = 900; // of a block whose windows are not copied
     private static final int PARTS = 16;
 
     private final MicroKernels mk;
@@ -19,7 +20,7 @@ final class StemConvolution {
     private final float[] x;
     private final int xo, run, depth, pitch, rows, blocks;
 
-    private StemConvolution(MicroKernels mk, ConvGeometry g, float[] x, int xo) {
+    private StemConvolution(MicroKernels mk, ConvGeometry g, float[] x, int xo, int pixels) {
         this.mk = mk;
         this.g = g;
         this.x = x;
@@ -27,7 +28,7 @@ final class StemConvolution {
         run = g.kW() * g.inC();
         depth = g.kH() * run;
         pitch = ((g.outW() - 1) * g.strideW() + g.kW()) * g.inC();
-        rows = Math.clamp(PIXELS / g.outW(), 1, g.outH());
+        rows = Math.clamp(pixels / g.outW(), 1, g.outH());
         blocks = (g.outH() + rows - 1) / rows;
     }
 
@@ -38,8 +39,43 @@ final class StemConvolution {
 
     /** With weights that {@link DirectConvolution} packed. */
     static void forward(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] packed, float[] y, int yo, Epilogue e) {
-        StemConvolution s = new StemConvolution(mk, g, x, xo);
-        WorkerPool.shared().run(g.batch() * s.blocks, block -> s.forward(block, packed, y, yo, e));
+        boolean inPlace = mk.vectors() && VectorKernels.MANY_REGISTERS && g.outW() >= StemTiles.ROWS
+                && StemTiles.serves(g.strideW() * g.inC());
+        StemConvolution s = new StemConvolution(mk, g, x, xo, inPlace ? MORE_PIXELS : PIXELS);
+        int[] at = s.places();
+        WorkerPool.shared().run(g.batch() * s.blocks, block -> {
+            if (inPlace) {
+                s.forward(block, at, packed, y, yo, e);
+            } else {
+                s.forward(block, packed, y, yo, e);
+            }
+        });
+    }
+
+    /** Where the values of a window lie in a copy of rows, from its first one. */
+    private int[] places() {
+        int[] at = new int[depth];
+        for (int i = 0; i < depth; i++) {
+            at[i] = i / run * g.dilationH() * pitch + i % run;
+        }
+        return at;
+    }
+
+    private void forward(int block, int[] at, float[] packed, float[] y, int yo, Epilogue e) {
+        int oy = block % blocks * rows;
+        int count = Math.min(g.outH(), oy + rows) - oy;
+        try (Scratch image = copy(block)) {
+            for (int r = 0; r < count; r++) {
+                int first = ((block / blocks * g.outH()) + oy + r) * g.outW();
+                int to = yo + first * g.outC();
+                for (int column = 0; column < g.outC(); column += Panels.width(mk)) {
+                    int vectors = Math.min(Panels.width(mk), g.outC() - column) / mk.lanes();
+                    StemTiles.row(g.strideW() * g.inC(), vectors, g.outW(), depth, image.data, r * g.strideH() * pitch, at,
+                            packed, column * depth, y, to + column, g.outC());
+                }
+                e.apply(first, g.outW(), 0, g.outC(), y, to, g.outC());
+            }
+        }
     }
 
     private void forward(int block, float[] packed, float[] y, int yo, Epilogue e) {
@@ -61,7 +97,7 @@ final class StemConvolution {
 
     static void backwardWeights(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] dy, int dyo, float[] dw,
             int dwo) {
-        StemConvolution s = new StemConvolution(mk, g, x, xo);
+        StemConvolution s = new StemConvolution(mk, g, x, xo, PIXELS);
         int size = s.depth * g.outC();
         int all = g.batch() * s.blocks;
         int parts = Math.min(PARTS, all); // each sums for itself; they are added in order

@@ -33,6 +33,9 @@ class ConvolutionTest {
                 ConvGeometry.of(0, 5, 4, 8, 8, 3, 3, 1, 1).withGroups(8),
                 ConvGeometry.of(2, 30, 29, 3, 64, 7, 7, 2, 3), // stem
                 ConvGeometry.of(2, 17, 16, 3, 32, 3, 3, 2, 1),
+                ConvGeometry.of(1, 33, 41, 3, 80, 7, 7, 2, 3), // rows that end in tiles of 12, 8 and 4 pixels
+                ConvGeometry.of(2, 29, 36, 3, 16, 3, 3, 2, 1),
+                ConvGeometry.of(2, 9, 26, 3, 48, 3, 3, 1, 1),
                 new ConvGeometry(3, 14, 15, 2, 32, 3, 4, 2, 3, 1, 3, 0, 2, 2, 1, 1), // short window rows, dilated
                 ConvGeometry.of(2, 3, 2, 3, 80, 5, 5, 1, 6), // padding beyond the image on all sides
                 ConvGeometry.of(4, 13, 14, 24, 96, 1, 1, 1, 0),

@@ -130,5 +130,6 @@ class GemmTest {
         assertThat(folder.resolve("NarrowTiles.java")).as(message).hasContent(TileKernelsGenerator.narrow());
         assertThat(folder.resolve("WideTiles.java")).as(message).hasContent(TileKernelsGenerator.wide());
         assertThat(folder.resolve("PackedTiles.java")).as(message).hasContent(TileKernelsGenerator.packed());
+        assertThat(folder.resolve("StemTiles.java")).as(message).hasContent(TileKernelsGenerator.stem());
     }
 }
