@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -82,17 +81,17 @@ final class ColdPredict implements AutoCloseable {
 
     /** Runs {@code command} until it ends. */
     static Sample time(ProcessBuilder command, boolean json) throws IOException, InterruptedException {
+        StringBuilder said = new StringBuilder();
         long start = System.nanoTime();
-        Process p = command.redirectErrorStream(true).start();
-        String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        int status = p.waitFor();
+        WatchedProcess.Ending end = WatchedProcess.run(command, Side.PATIENCE, line -> said.append(line).append('\n'));
         double millis = (System.nanoTime() - start) / 1e6;
         List<Integer> classes = new ArrayList<>();
         for (Matcher m = (json ? OURS : THEIRS).matcher(said); m.find(); ) {
             classes.add(Integer.parseInt(m.group(1)));
         }
-        if (status != 0 || classes.isEmpty()) {
-            throw new IOException("status " + status + ": " + said.strip());
+        if (!end.good() || classes.isEmpty()) {
+            throw new IOException("the process " + end + (classes.isEmpty() ? " and named no class: " : ": ")
+                    + said.toString().strip().replaceAll("\\s+", " "));
         }
         return new Sample(millis, Fingerprint.of(new float[] {1 + classes.getFirst()}));
     }

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -28,8 +29,11 @@ import java.util.Set;
  */
 final class Compare {
     static final String PEAK = "peak of ";
+    private static final String PREDICT = "predict";
+    private static final String MEMORY = "memory";
     private static final int MEMORY_STEPS = 5;
     private static final int PREDICT_STARTS = 3;
+    private static final String DJL_PREDICT = "dev.graft.benchmarks.peers.djl.DjlPredict";
 
     private final Options options;
     private final Path home;
@@ -41,12 +45,12 @@ final class Compare {
     private Compare(Options options, Path home) throws IOException {
         this.options = options;
         this.home = home;
-        ours = Side.ours(options.threads());
+        ours = Side.ours(options.threads(), options.avx2());
         for (Peer p : options.peers()) {
             List<Row> wanted = Rows.of(p, options.all()).stream()
                     .filter(r -> options.only().matcher(r.name()).find()).toList();
             if (!wanted.isEmpty()) {
-                peers.put(p, Side.of(p, home.resolve("peers"), options.threads()));
+                peers.put(p, Side.of(p, home.resolve("peers"), options.threads(), options.avx2()));
                 rows.put(p, wanted);
             }
         }
@@ -85,15 +89,22 @@ final class Compare {
         ObjectNode environment = Environment.of(System.getProperty("bench.commit", "unknown"));
         CpuTime before = CpuTime.now();
         long start = System.nanoTime();
+        Map<String, Double> took = new HashMap<>();
         for (int round = 0; round < options.rounds(); round++) {
-            for (String group : groups()) {
-                System.err.printf(Locale.ROOT, "round %d of %d, %s (%.0f s)%n", round + 1, options.rounds(), group,
-                        (System.nanoTime() - start) / 1e9);
-                time(round, group);
-            }
-            predict(round);
-            if (round == 0) {
-                memory();
+            for (String part : parts(round)) {
+                double now = (System.nanoTime() - start) / 1e9;
+                if (round > 0 && now + took.getOrDefault(part, 0.0) > 60 * options.minutes()) {
+                    System.err.printf(Locale.ROOT, "round %d of %d, %s: left out, it would end after %s minutes%n",
+                            round + 1, options.rounds(), part, options.minutes());
+                    continue;
+                }
+                System.err.printf(Locale.ROOT, "round %d of %d, %s (%.0f s)%n", round + 1, options.rounds(), part, now);
+                switch (part) {
+                    case PREDICT -> predict(round);
+                    case MEMORY -> memory();
+                    default -> time(round, part);
+                }
+                took.put(part, (System.nanoTime() - start) / 1e9 - now);
             }
             record(environment, before, start, round + 1);     // what is there, should the run be ended before its end
         }
@@ -101,6 +112,10 @@ final class Compare {
         System.out.printf(Locale.ROOT, "%d threads, %d rounds, %d s; other processes used %.1f s of processor time"
                 + " meanwhile%n", options.threads(), options.rounds(), environment.path("seconds").asInt(),
                 environment.path("foreign_cpu_seconds").asDouble());
+        if (options.avx2()) {
+            System.out.println("limited to AVX2: graft by " + ours.limits());
+            peers.values().forEach(p -> System.out.println("                 " + p.name() + " by " + p.limits()));
+        }
         tables().forEach(t -> System.out.print(t.text()));
         if (out() != null) {
             System.out.println("recorded in " + out());
@@ -117,8 +132,11 @@ final class Compare {
 
     /** Null for a part of the rows that has no file named for it: it must not take the place of a whole recording. */
     private Path out() {
-        return options.out() != null ? Path.of(options.out()) : !options.only().pattern().isEmpty() ? null
-                : home.resolve("results").resolve("peers-" + LocalDate.now(ZoneOffset.UTC) + ".json");
+        if (options.out() != null || !options.only().pattern().isEmpty()) {
+            return options.out() == null ? null : Path.of(options.out());
+        }
+        String name = (options.avx2() ? "peers-avx2-" : "peers-") + LocalDate.now(ZoneOffset.UTC) + ".json";
+        return home.resolve("results").resolve(name);
     }
 
     private void record(ObjectNode environment, CpuTime before, long start, int rounds) throws IOException {
@@ -130,12 +148,19 @@ final class Compare {
         environment.put("rounds", rounds);
         environment.put("seconds_per_row", options.seconds());
         environment.put("graft", ours.description());
+        if (options.avx2()) {
+            environment.put("limits", ours.limits());
+        }
         ObjectNode json = new ObjectMapper().createObjectNode();
         json.set("environment", environment);
         ObjectNode all = json.putObject("peers");
         for (Table t : tables()) {
             ObjectNode o = all.putObject(t.peer());
-            o.put("engine", peers.get(Peer.valueOf(t.peer().toUpperCase(Locale.ROOT))).description());
+            Side side = peers.get(Peer.valueOf(t.peer().toUpperCase(Locale.ROOT)));
+            o.put("engine", side.description());
+            if (options.avx2()) {
+                o.put("limits", side.limits());
+            }
             t.write(o.putArray("rows"));
         }
         if (out() == null) {
@@ -150,11 +175,20 @@ final class Compare {
                 r.theirs().stream().map(w -> PEAK + w).toList(), r.bar(), r.exact());
     }
 
-    private Set<String> groups() {
-        Set<String> groups = new LinkedHashSet<>();
+    /** What a round consists of. */
+    private Set<String> parts(int round) {
+        Set<String> parts = new LinkedHashSet<>();
         rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.TIME)
-                .forEach(r -> r.ours().forEach(w -> groups.add(Works.byName(w).group()))));
-        return groups;
+                .forEach(r -> r.ours().forEach(w -> parts.add(Works.byName(w).group()))));
+        for (List<Row> list : rows.values()) {
+            if (list.stream().anyMatch(r -> r.kind() == Row.Kind.PREDICT)) {
+                parts.add(PREDICT);
+            }
+            if (round == 0 && list.stream().anyMatch(r -> r.kind() == Row.Kind.MEMORY)) {
+                parts.add(MEMORY);
+            }
+        }
+        return parts;
     }
 
     private void time(int round, String group) throws IOException, InterruptedException {
@@ -166,12 +200,12 @@ final class Compare {
                     .forEach(theirs.computeIfAbsent(peer, p -> new LinkedHashSet<>())::add);
         }));
         if (!mine.isEmpty()) {
-            ours.run(round, group, timing(ours, mine), measured);
+            ours.run(round, group, timing(ours, mine), List.copyOf(mine), measured);
         }
         theirs.values().removeIf(Set::isEmpty);
         for (Map.Entry<Peer, Set<String>> e : theirs.entrySet()) {
             Side peer = peers.get(e.getKey());
-            peer.run(round, group, timing(peer, e.getValue()), measured);
+            peer.run(round, group, timing(peer, e.getValue()), List.copyOf(e.getValue()), measured);
         }
     }
 
@@ -182,30 +216,34 @@ final class Compare {
         double seconds = net ? 2 * options.seconds() : options.seconds();
         double leastWarm = side == ours ? net ? 1.2 : 0.8 : 0.2;
         double mostWarm = side == ours ? net ? 2.5 : 2 : 1;
-        List<String> a = new ArrayList<>(List.of("time", Double.toString(seconds), Double.toString(leastWarm),
-                Double.toString(mostWarm)));
-        a.addAll(works);
-        return a;
+        return List.of("time", Double.toString(seconds), Double.toString(leastWarm), Double.toString(mostWarm));
     }
 
     /** The median of some starts of both in turn; the first, which unpacks libraries and fills caches, is left out. */
     private void predict(int round) throws IOException, InterruptedException {
-        if (rows.values().stream().noneMatch(list -> list.stream().anyMatch(r -> r.kind() == Row.Kind.PREDICT))) {
-            return;
-        }
         Side djl = peers.get(Peer.DJL);
         try (ColdPredict p = new ColdPredict()) {
             List<Sample> mine = new ArrayList<>();
             List<Sample> theirs = new ArrayList<>();
             for (int i = 0; i <= PREDICT_STARTS; i++) {
                 List<String> predict = p.ours(home.resolveSibling("graft"), options.threads());
-                mine.add(ColdPredict.time(ours.command(null, predict), true));
-                theirs.add(ColdPredict.time(djl.command("dev.graft.benchmarks.peers.djl.DjlPredict", p.theirs()), false));
+                if (!start(ours, ours.command(null, predict), true, mine)
+                        || !start(djl, djl.command(DJL_PREDICT, p.theirs()), false, theirs)) {
+                    return;
+                }
             }
             measured.add(ours.name(), round, ColdPredict.WORK, middle(mine));
             measured.add(djl.name(), round, ColdPredict.WORK, middle(theirs));
+        }
+    }
+
+    private boolean start(Side side, ProcessBuilder command, boolean json, List<Sample> into) throws InterruptedException {
+        try {
+            into.add(ColdPredict.time(command, json));
+            return true;
         } catch (IOException e) {
-            measured.failed(ours.name(), ColdPredict.WORK, e.getMessage());
+            measured.failed(side.name(), ColdPredict.WORK, e.getMessage());
+            return false;
         }
     }
 
@@ -220,11 +258,11 @@ final class Compare {
         rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.MEMORY)
                 .forEach(r -> works.addAll(r.ours())));
         for (String w : works) {
-            List<String> a = List.of("memory", Integer.toString(MEMORY_STEPS), w);
-            ours.run(0, Works.byName(w).group(), a, measured);
+            List<String> a = List.of("memory", Integer.toString(MEMORY_STEPS));
+            ours.run(0, Works.byName(w).group(), a, List.of(w), measured);
             for (Map.Entry<Peer, Side> e : peers.entrySet()) {
                 if (rows.get(e.getKey()).stream().anyMatch(r -> r.kind() == Row.Kind.MEMORY && r.theirs().contains(w))) {
-                    e.getValue().run(0, Works.byName(w).group(), a, measured);
+                    e.getValue().run(0, Works.byName(w).group(), a, List.of(w), measured);
                 }
             }
         }

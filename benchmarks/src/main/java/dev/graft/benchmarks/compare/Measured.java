@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * The samples of all rounds, and what follows from them for a row: ratios are taken within a round, whose processes ran one
@@ -90,17 +91,14 @@ final class Measured {
     }
 
     private String problem(Row row, String ours, String theirs) {
-        for (String w : row.ours()) {
-            if (failures.containsKey(ours + " " + w)) {
-                return ours + ": " + failures.get(ours + " " + w);
-            }
-        }
-        for (String w : row.theirs()) {
-            if (failures.containsKey(theirs + " " + w)) {
-                return theirs + ": " + failures.get(theirs + " " + w);
-            }
-        }
-        return "not measured";
+        String why = problem(ours, row.ours());
+        why = why != null ? why : problem(theirs, row.theirs());
+        return why != null ? why : "not measured";
+    }
+
+    private String problem(String engine, List<String> works) {
+        return works.stream().map(w -> failures.get(engine + " " + w.replaceFirst("^" + Compare.PEAK, "")))
+                .filter(Objects::nonNull).findFirst().map(why -> engine + ": " + why).orElse(null);
     }
 
     static double median(List<Double> values) {

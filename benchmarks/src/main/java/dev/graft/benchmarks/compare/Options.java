@@ -17,17 +17,22 @@ import java.util.stream.Collectors;
  * @param rounds  starts of each process
  * @param seconds timed per op, more per network
  * @param threads of every engine
+ * @param avx2    whether no engine may use more than AVX2
+ * @param minutes after which no further round is begun, nor a row of one after the first
  * @param out     file to write, or null for the usual one
  */
-record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double seconds, int threads, String out) {
+record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double seconds, int threads, boolean avx2,
+               double minutes, String out) {
     static final String USAGE = """
             Compares Graft with other engines in turn, and prints peer's time / ours with its spread.
               ./graft bench --peers [--peer torch|djl|dl4j|onnxruntime]... [--only REGEX] [--rounds N]
-                            [--seconds S] [--threads N] [--quick] [--all] [--list] [--out FILE]
+                            [--seconds S] [--threads N] [--minutes M] [--avx2] [--quick] [--all] [--list] [--out FILE]
               --peer     one or more; without it torch (libtorch, channels-last) and djl
               --only     rows whose name holds this regular expression, such as 'gemm' or 'conv3x3/64x56'
               --rounds   starts of each process, 3 by default
               --seconds  timed per row and process, 0.3 by default, twice as long for networks
+              --minutes  about how long it may take; of later rounds only what fits is done, the first is done whole
+              --avx2     every engine limited to AVX2, for a table of its own (torch and djl only)
               --quick    one round of 0.15 seconds
               --all      also the shapes that the standard table leaves out (batch 8 and 16 of all convolutions)
               --list     prints the names of the rows
@@ -40,6 +45,8 @@ record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double s
         int rounds = 3;
         double seconds = 0.3;
         int threads = Runtime.getRuntime().availableProcessors();
+        boolean avx2 = false;
+        double minutes = Double.POSITIVE_INFINITY;
         String out = null;
         for (int i = 0; i < args.length; i++) {
             String a = args[i];
@@ -49,7 +56,8 @@ record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double s
                     seconds = 0.15;
                 }
                 case "--all" -> all = true;
-                case "--peer", "--only", "--rounds", "--seconds", "--threads", "--out" -> {
+                case "--avx2" -> avx2 = true;
+                case "--peer", "--only", "--rounds", "--seconds", "--threads", "--minutes", "--out" -> {
                     if (++i == args.length) {
                         throw new IllegalArgumentException(a + " needs a value");
                     }
@@ -60,15 +68,23 @@ record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double s
                         case "--rounds" -> rounds = (int) number(a, v, 1);
                         case "--seconds" -> seconds = number(a, v, 0.01);
                         case "--threads" -> threads = (int) number(a, v, 1);
+                        case "--minutes" -> minutes = number(a, v, 0.1);
                         default -> out = v;
                     }
                 }
                 default -> throw new IllegalArgumentException("unknown argument " + a);
             }
         }
+        for (Peer p : peers) {
+            if (avx2 && p != Peer.TORCH && p != Peer.DJL) {
+                throw new IllegalArgumentException("--avx2: " + p.name().toLowerCase(Locale.ROOT)
+                        + " has no setting that limits all of its kernels, only torch and djl have");
+            }
+        }
         try {
             return new Options(peers.isEmpty() ? List.of(Peer.TORCH, Peer.DJL) : peers.stream().distinct().toList(),
-                    Pattern.compile(only), all, rounds, seconds, threads, out);
+                    Pattern.compile(only), all, rounds, seconds, threads,
+                    avx2, minutes, out);
         } catch (PatternSyntaxException e) {
             throw new IllegalArgumentException("--only " + only + " is no regular expression: " + e.getDescription());
         }

@@ -2,21 +2,23 @@ package dev.graft.benchmarks.compare;
 
 import dev.graft.benchmarks.peers.Fingerprint;
 import dev.graft.benchmarks.peers.Rows.Peer;
-import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** One engine's processes: how they are started and what they say. */
 final class Side {
@@ -25,31 +27,57 @@ final class Side {
             "(OPENBLAS|MKL|DNNL|ONEDNN|ATEN|GOMP|KMP|OMP|GOTO|MALLOC|TORCH|PYTORCH|DJL|GRAFT)_.*"
                     + "|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS");
 
+    /** Far more than any row takes: of the slowest, seconds. */
+    static final Duration PATIENCE = Duration.ofMinutes(4);
+    private static final int SHOWN = 5;
+    private static final String UP_TO_AVX2 = "-XX:UseAVX=2";
+    /** After that many processes that did not come to their end, the rest of a group is given up. */
+    private static final int BROKEN = 2;
+    /**
+     * What keeps libraries from using more than AVX2, each in its own words: oneDNN, OpenBLAS as on the first processors
+     * that had it, MKL, PyTorch's own kernels. Their logs (ONEDNN_VERBOSE, OPENBLAS_VERBOSE, MKL_VERBOSE) show that they obey.
+     */
+    private static final Map<String, String> AVX2 = new TreeMap<>(Map.of("ONEDNN_MAX_CPU_ISA", "AVX2",
+            "OPENBLAS_CORETYPE", "Haswell", "MKL_ENABLE_INSTRUCTIONS", "AVX2", "ATEN_CPU_CAPABILITY", "avx2"));
+
     private final String name;
     private final Peer peer;
     private final List<String> command;
     private final int threads;
+    private final Map<String, String> limits;
+    private final Duration patience;
+    private final Set<String> broken = new HashSet<>();
     private String description = "";
 
-    private Side(String name, Peer peer, List<String> command, int threads) {
+    private Side(String name, Peer peer, List<String> command, int threads, Map<String, String> limits) {
+        this(name, peer, command, threads, limits, PATIENCE);
+    }
+
+    /** @param peer null for Graft */
+    Side(String name, Peer peer, List<String> command, int threads, Map<String, String> limits, Duration patience) {
+        this.patience = patience;
         this.name = name;
         this.peer = peer;
         this.command = command;
         this.threads = threads;
+        this.limits = limits;
     }
 
     /** Graft with the flags of its launcher. */
-    static Side ours(int threads) {
+    static Side ours(int threads, boolean avx2) {
         List<String> c = new ArrayList<>(List.of(java()));
         c.addAll(List.of(System.getProperty("bench.flags", "").split(" ")));
         c.removeIf(String::isBlank);
+        if (avx2 && !c.contains(UP_TO_AVX2)) {
+            c.add(UP_TO_AVX2);
+        }
         c.addAll(List.of("-Dgraft.threads=" + threads, "-cp", System.getProperty("java.class.path"),
                 GraftEngine.class.getName()));
-        return new Side("graft", null, c, threads);
+        return new Side("graft", null, c, threads, avx2 ? Map.of("GRAFT_JAVA_OPTS", UP_TO_AVX2) : Map.of());
     }
 
     /** @throws IOException when the peer's module is not built */
-    static Side of(Peer peer, Path peers, int threads) throws IOException {
+    static Side of(Peer peer, Path peers, int threads, boolean avx2) throws IOException {
         String name = peer.name().toLowerCase(Locale.ROOT);
         Path target = peers.resolve(name).resolve("target");
         String jars = Files.readString(target.resolve("class-path.txt")).strip();
@@ -69,7 +97,7 @@ final class Side {
         }
         c.addAll(List.of("-cp", target.resolve("classes") + File.pathSeparator + jars,
                 "dev.graft.benchmarks.peers." + main));
-        return new Side(name, peer, c, threads);
+        return new Side(name, peer, c, threads, avx2 ? AVX2 : Map.of());
     }
 
     private static String java() {
@@ -104,42 +132,74 @@ final class Side {
         return b;
     }
 
+    /** The settings that limit it, "" where there are none. */
+    String limits() {
+        return peer == null && !limits.isEmpty() ? UP_TO_AVX2
+                : limits.entrySet().stream().map(e -> e.getKey() + "=" + e.getValue()).collect(Collectors.joining(" "));
+    }
+
     /** As the engine describes itself, once it has run. */
     String description() {
         return description;
     }
 
-    /** Runs a process for {@code arguments} and adds what it measured. */
-    void run(int round, String group, List<String> arguments, Measured into) throws IOException, InterruptedException {
-        List<String> all = new ArrayList<>(command);
-        all.addAll(arguments);
-        ProcessBuilder b = new ProcessBuilder(all).redirectErrorStream(true);
-        surroundings(b.environment(), group);
-        Process p = b.start();
-        Deque<String> last = new ArrayDeque<>();
-        try (BufferedReader out = new BufferedReader(new InputStreamReader(p.getInputStream(), StandardCharsets.UTF_8))) {
-            for (String line = out.readLine(); line != null; line = out.readLine()) {
-                read(line.split("\t"), round, into);
-                last.add(line);
-                if (last.size() > 5) {
-                    last.remove();
+    /**
+     * Runs a process for {@code works} and adds what it measured. Should it end or fall silent before its time, the work it
+     * was at has failed, is not tried again, and another process does those that are left.
+     *
+     * @param arguments that stand before the works
+     */
+    void run(int round, String group, List<String> arguments, List<String> works, Measured into)
+            throws IOException, InterruptedException {
+        List<String> left = new ArrayList<>(works);
+        left.removeAll(broken);
+        for (int failures = 0; !left.isEmpty(); ) {
+            List<String> all = new ArrayList<>(command);
+            all.addAll(arguments);
+            all.addAll(left);
+            ProcessBuilder b = new ProcessBuilder(all);
+            surroundings(b.environment(), group);
+            Deque<String> last = new ArrayDeque<>();
+            boolean[] begun = {false};
+            long start = System.nanoTime();
+            WatchedProcess.Ending end = WatchedProcess.run(b, patience, line -> {
+                String[] fields = line.split("\t");
+                begun[0] |= fields[0].equals("engine");
+                String work = read(fields, round, into);
+                left.remove(work);
+                if (work == null) {
+                    last.add(line);
+                    if (last.size() > SHOWN) {
+                        last.remove();
+                    }
                 }
+            });
+            System.err.printf(Locale.ROOT, "  %s %.1f s%n", name, (System.nanoTime() - start) / 1e9);
+            if (end.good() && left.isEmpty()) {
+                return;
             }
-        }
-        int status = p.waitFor();
-        if (status != 0) {
-            System.err.println(name + " ended with status " + status + " in " + group + ":\n  " + String.join("\n  ", last));
+            boolean giveUp = !begun[0] || ++failures == BROKEN;
+            List<String> failed = left.isEmpty() ? List.of() : giveUp ? List.copyOf(left) : List.of(left.getFirst());
+            String why = failed.isEmpty() ? "the process " + end : "the process " + end + " at " + failed.getFirst();
+            failed.forEach(w -> into.failed(name, w, why));
+            broken.addAll(failed);
+            left.removeAll(failed);
+            System.err.println(name + ": " + why + (last.isEmpty() ? "" : ":\n  " + String.join("\n  ", last)));
         }
     }
 
-    private void read(String[] f, int round, Measured into) {
+    /** Returns the work that a line is about, null when it is a remark of some library. */
+    private String read(String[] f, int round, Measured into) {
         switch (f[0]) {
             case "engine" -> description = f[1];
             case "row" -> into.add(name, round, f[1], new Sample(Double.parseDouble(f[2]), Fingerprint.parse(f[5])));
             case "peak" -> into.add(name, round, Compare.PEAK + f[1], new Sample(Double.parseDouble(f[2]), null));
             case "failed" -> into.failed(name, f[1], f[2]);
-            default -> { }      // remarks of the libraries
+            default -> {
+                return null;
+            }
         }
+        return f[1];
     }
 
     /**
@@ -149,6 +209,7 @@ final class Side {
      */
     private void surroundings(Map<String, String> e, String group) {
         e.keySet().removeIf(k -> INHERITED.matcher(k).matches());
+        e.putAll(limits);
         if (peer == null) {
             return;
         }

@@ -83,6 +83,9 @@ class ComparisonTest {
         assertThat(o.threads()).isEqualTo(1);
         assertThat(Options.parse().peers()).containsExactly(Peer.TORCH, Peer.DJL);
         assertThat(Options.parse().rounds()).isGreaterThanOrEqualTo(3);
+        assertThat(Options.parse().avx2()).isFalse();
+        assertThat(Options.parse("--avx2", "--minutes", "17.5").minutes()).isEqualTo(17.5);
+        assertThatThrownBy(() -> Options.parse("--avx2", "--peer", "onnxruntime")).hasMessageContaining("only torch and djl");
         assertThatThrownBy(() -> Options.parse("--rounds", "0")).hasMessageContaining("--rounds is 0");
         assertThatThrownBy(() -> Options.parse("--peer", "mkl")).hasMessageContaining("torch, djl");
         assertThatThrownBy(() -> Options.parse("--only", "(")).hasMessageContaining("no regular expression");

@@ -1,0 +1,118 @@
+package dev.graft.benchmarks.compare;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.graft.benchmarks.peers.Row;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Engines that crash or hang: the others' rows are measured all the same. */
+@DisabledOnOs(OS.WINDOWS)
+class SideTest {
+    private static final Duration SHORT = Duration.ofSeconds(1);
+
+    @TempDir
+    Path folder;
+
+    private Path starts;
+    private final Measured measured = new Measured();
+
+    @BeforeEach
+    void none() {
+        starts = folder.resolve("starts");
+    }
+
+    /** An engine for which every work takes 5 ms, but "crash" ends it and "hang" makes it and a child of it sleep. */
+    private Side side(String first) throws IOException {
+        Path script = Files.writeString(folder.resolve("engine.sh"), """
+                echo start >>%s
+                %s
+                printf 'engine\\tfake\\n'
+                for work in "$@"; do
+                    case $work in
+                    crash*) echo 'about to crash'; kill -9 $$ ;;
+                    hang) sleep 600 & echo $! >%s; wait ;;
+                    *) printf 'row\\t%%s\\t5.0\\t5.0\\t3\\t1;1.0;1.0;1.0\\n' "$work" ;;
+                    esac
+                done
+                """.formatted(starts, first, folder.resolve("child")));
+        return new Side("fake", null, List.of("sh", script.toString()), 1, Map.of(), SHORT);
+    }
+
+    private String said(String work) {
+        Sample s = measured.sample("fake", 0, work);
+        Row row = new Row(work, Row.Kind.TIME, List.of(work), List.of(work), 1, false);
+        return s != null ? "measured" : measured.line(row, "fake", "fake", 1).problem();
+    }
+
+    private int starts() throws IOException {
+        return Files.readAllLines(starts).size();
+    }
+
+    @Test
+    void theWorkThatACrashEndedHasFailedAndTheRestIsDoneByAnotherProcess() throws Exception {
+        Side side = side("");
+        side.run(0, "gemm", List.of(), List.of("a", "crash", "b"), measured);
+        assertThat(said("a")).isEqualTo("measured");
+        assertThat(said("b")).isEqualTo("measured");
+        assertThat(said("crash")).isEqualTo("fake: the process was ended by signal 9 at crash");
+        assertThat(starts()).isEqualTo(2);
+        side.run(1, "gemm", List.of(), List.of("a", "crash", "b"), measured);
+        assertThat(starts()).as("not tried again").isEqualTo(3);
+    }
+
+    @Test
+    void aHangingProcessIsEndedWithItsChildren() throws Exception {
+        side("").run(0, "gemm", List.of(), List.of("hang", "a"), measured);
+        assertThat(said("hang")).isEqualTo("fake: the process was ended as it said nothing for 1 s at hang");
+        assertThat(said("a")).isEqualTo("measured");
+        long child = Long.parseLong(Files.readString(folder.resolve("child")).strip());
+        Optional<ProcessHandle> left = ProcessHandle.of(child).filter(ProcessHandle::isAlive);
+        if (left.isPresent()) {
+            left.get().onExit().join();
+        }
+        assertThat(ProcessHandle.of(child).filter(ProcessHandle::isAlive)).isEmpty();
+    }
+
+    @Test
+    void aGroupThatBreaksTwiceIsGivenUp() throws Exception {
+        side("").run(0, "gemm", List.of(), List.of("crash", "crash again", "a"), measured);
+        assertThat(starts()).isEqualTo(2);
+        assertThat(said("a")).contains("ended by signal 9");
+    }
+
+    @Test
+    void anEngineThatDoesNotEvenStartIsStartedOnce() throws Exception {
+        side("echo 'no such library'; exit 3").run(0, "gemm", List.of(), List.of("a", "b"), measured);
+        assertThat(starts()).isEqualTo(1);
+        assertThat(said("a")).isEqualTo("fake: the process ended with status 3 at a");
+        assertThat(said("b")).isEqualTo(said("a"));
+    }
+
+    @Test
+    void limitsAreForAVX2Only() throws IOException {
+        assertThat(Side.ours(1, false).limits()).isEmpty();
+        assertThat(Side.ours(1, true).limits()).isEqualTo("-XX:UseAVX=2");
+    }
+
+    @Test
+    void itsOwnWordsAreHandedOn() throws Exception {
+        List<String> lines = new ArrayList<>();
+        WatchedProcess.Ending end = WatchedProcess.run(new ProcessBuilder("sh", "-c", "echo one; echo two >&2; exit 7"),
+                Duration.ofSeconds(30), lines::add);
+        assertThat(lines).containsExactly("one", "two");
+        assertThat(end.good()).isFalse();
+        assertThat(end).hasToString("ended with status 7");
+    }
+}
