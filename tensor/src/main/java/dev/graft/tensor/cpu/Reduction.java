@@ -13,6 +13,9 @@ import java.util.Arrays;
 final class Reduction {
     private static final int BLOCK = 16384;
     private static final int MAX_COLUMNS = 4096;
+    /** Up to so many rows, and elements, are summed by one task, in float, if there are several: one pass instead of two. */
+    private static final int WHOLE_ROWS = 256;
+    private static final int WHOLE = 8 * BLOCK;
 
     private final RowLoops loops;
 
@@ -96,7 +99,7 @@ final class Reduction {
         int cols = Math.min(inner, MAX_COLUMNS);
         int pieces = (inner - 1) / cols + 1;
         int rows = Math.max(32, BLOCK / cols);
-        if (r <= rows) {
+        if (r <= rows || r <= WHOLE_ROWS && (long) r * cols <= WHOLE && outer * pieces > 1) {
             WorkerPool.shared().ranges(outer * pieces, Math.max(1, BLOCK / (r * cols)), (i, j) -> {
                 for (int k = i; k < j; k++) {
                     int from = k % pieces * cols;

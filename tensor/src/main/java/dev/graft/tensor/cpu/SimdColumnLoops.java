@@ -8,6 +8,8 @@ import jdk.incubator.vector.FloatVector;
 /** Reductions down columns: a few vectors of columns stay in registers while one loop walks the rows. */
 final class SimdColumnLoops {
     private static final int L = S.length();
+    /** Columns from which on sums go row by row. */
+    private static final int WIDE = 256;
 
     private SimdColumnLoops() {}
 
@@ -20,6 +22,17 @@ final class SimdColumnLoops {
         int j = 0;
         boolean sum = f == ReduceFn.SUM || f == ReduceFn.MEAN;
         if (sum) {
+            if (cols >= WIDE) {
+                int whole = S.loopBound(cols);
+                int r = 0;
+                for (; r <= rows - 8; r += 8) {
+                    sumRows8(x, xo + r * stride, stride, whole, acc, ao);
+                }
+                for (; r < rows; r++) {
+                    sumRow(x, xo + r * stride, whole, acc, ao);
+                }
+                j = whole;
+            }
             for (; j <= cols - 4 * L; j += 4 * L) {
                 sum4(x, xo + j, rows, stride, acc, ao + j);
             }
@@ -34,6 +47,23 @@ final class SimdColumnLoops {
             }
         }
         return j;
+    }
+
+    /** The next eight rows as eight streams, which the processor reads ahead; it does not where columns are walked. */
+    private static void sumRows8(float[] x, int xo, int stride, int cols, float[] acc, int ao) {
+        int x1 = xo + stride, x2 = x1 + stride, x3 = x2 + stride, x4 = x3 + stride, x5 = x4 + stride, x6 = x5 + stride;
+        int x7 = x6 + stride;
+        for (int j = 0; j < cols; j += L) {
+            FloatVector a = load(acc, ao + j).add(load(x, xo + j)).add(load(x, x1 + j)).add(load(x, x2 + j));
+            a = a.add(load(x, x3 + j)).add(load(x, x4 + j)).add(load(x, x5 + j)).add(load(x, x6 + j));
+            a.add(load(x, x7 + j)).intoArray(acc, ao + j);
+        }
+    }
+
+    private static void sumRow(float[] x, int xo, int cols, float[] acc, int ao) {
+        for (int j = 0; j < cols; j += L) {
+            load(acc, ao + j).add(load(x, xo + j)).intoArray(acc, ao + j);
+        }
     }
 
     private static void sum4(float[] x, int xo, int rows, int stride, float[] acc, int ao) {
