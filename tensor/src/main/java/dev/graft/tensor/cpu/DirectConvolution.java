@@ -1,6 +1,10 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.cpu.FrameConvolution.Part;
+import dev.graft.tensor.cpu.FrameConvolution.Target;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Convolution as a matrix product whose left operand, the windows of the image, is made block by block in the cache.
@@ -12,13 +16,6 @@ final class DirectConvolution {
     private static final int TASKS = 32;
 
     private DirectConvolution() {}
-
-    /** Where results go: output pixel (q, r) of the window is pixel (row + q*rowStep, column + r*columnStep). */
-    private record Target(int height, int width, int channels, int row, int rowStep, int column, int columnStep) {
-        boolean contiguous() {
-            return rowStep == 1 && columnStep == 1;
-        }
-    }
 
     /**
      * Groups with fewer results than a vector holds are joined to one group whose weights between them are zero: a vector that
@@ -76,7 +73,8 @@ final class DirectConvolution {
         }
         Target target = new Target(g.outH(), g.outW(), g.outC(), 0, 1, 0, 1);
         ConvGeometry all = joined(mk, g);
-        run(mk, Window.of(all), g.batch(), all.groups(), all.outPerGroup(), x, xo, packed, 0, target, y, yo, e);
+        run(mk, List.of(new Part(Window.of(all), 0, target)), g.batch(), all.groups(), all.outPerGroup(), x, xo, packed, y, yo,
+                e);
     }
 
     /**
@@ -155,6 +153,7 @@ final class DirectConvolution {
 
     static void backwardData(MicroKernels mk, ConvGeometry of, float[] dy, int dyo, float[] packed, float[] dx, int dxo) {
         ConvGeometry g = joined(mk, of);
+        List<Part> parts = new ArrayList<>();
         int at = 0;
         for (int py = 0; py < g.strideH(); py++) {
             for (int px = 0; px < g.strideW(); px++) {
@@ -163,10 +162,11 @@ final class DirectConvolution {
                 Window window = new Window(g.outH(), g.outW(), g.outC(), g.outPerGroup(), v.positions, h.positions, v.count,
                         h.count, 1, 1, -v.base, -h.base, v.step, h.step);
                 Target target = new Target(g.inH(), g.inW(), g.inC(), py, g.strideH(), px, g.strideW());
-                run(mk, window, g.batch(), g.groups(), g.inPerGroup(), dy, dyo, packed, at, target, dx, dxo, Epilogue.NONE);
+                parts.add(new Part(window, at, target));
                 at += (int) (g.groups() * Panels.size(mk, window.depth(), g.inPerGroup()));
             }
         }
+        run(mk, parts, g.batch(), g.groups(), g.inPerGroup(), dy, dyo, packed, dx, dxo, Epilogue.NONE);
     }
 
     static Phase rows(ConvGeometry g, int phase) {
@@ -204,6 +204,17 @@ final class DirectConvolution {
                 dw, dwo + i * m * depth, depth, false));
     }
 
+    private static void run(MicroKernels mk, List<Part> parts, int batch, int groups, int n, float[] x, int xo,
+            float[] packed, float[] y, int yo, Epilogue e) {
+        if (FrameConvolution.serves(mk, parts, groups, n)) {
+            FrameConvolution.run(mk, parts, batch, n, x, xo, packed, y, yo, e);
+            return;
+        }
+        for (Part p : parts) {
+            run(mk, p.window(), batch, groups, n, x, xo, packed, p.po(), p.target(), y, yo, e);
+        }
+    }
+
     private static void run(MicroKernels mk, Window window, int batch, int groups, int n, float[] x, int xo,
             float[] packed, int po, Target target, float[] y, int yo, Epilogue e) {
         int pixels = batch * window.pixels();
@@ -236,10 +247,10 @@ final class DirectConvolution {
         try (Scratch a = Scratch.take((long) rows * depth)) {
             window.gather(p0, p1, 0, depth, x, xo + group * window.channels(), a.data, 0, depth);
             if (target.contiguous()) {
-                int at = yo + p0 * target.channels + first;
-                Panels.multiply(mk, rows, n, depth, from, to, a.data, 0, depth, 1, packed, po, y, at, target.channels,
+                int at = yo + p0 * target.channels() + first;
+                Panels.multiply(mk, rows, n, depth, from, to, a.data, 0, depth, 1, packed, po, y, at, target.channels(),
                         false);
-                e.apply(p0, rows, first + column, columns, y, at + column, target.channels);
+                e.apply(p0, rows, first + column, columns, y, at + column, target.channels());
                 return;
             }
             try (Scratch c = Scratch.take((long) rows * n)) {
@@ -250,9 +261,9 @@ final class DirectConvolution {
                 }
                 for (int p = p0; p < p1; p++) {
                     int q = p / window.outW();
-                    int row = q / window.outH() * target.height + target.row + q % window.outH() * target.rowStep;
-                    int pixel = row * target.width + target.column + p % window.outW() * target.columnStep;
-                    System.arraycopy(c.data, (p - p0) * n + column, y, yo + pixel * target.channels + first + column,
+                    int row = q / window.outH() * target.height() + target.row() + q % window.outH() * target.rowStep();
+                    int pixel = row * target.width() + target.column() + p % window.outW() * target.columnStep();
+                    System.arraycopy(c.data, (p - p0) * n + column, y, yo + pixel * target.channels() + first + column,
                             columns);
                 }
             }

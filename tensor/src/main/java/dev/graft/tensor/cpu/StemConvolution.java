@@ -39,8 +39,8 @@ final class StemConvolution {
 
     /** With weights that {@link DirectConvolution} packed. */
     static void forward(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] packed, float[] y, int yo, Epilogue e) {
-        boolean inPlace = mk.vectors() && VectorKernels.MANY_REGISTERS && g.outW() >= StemTiles.ROWS
-                && StemTiles.serves(g.strideW() * g.inC());
+        boolean inPlace = mk.vectors() && VectorKernels.MANY_REGISTERS && g.outW() >= StemTiles.FEWEST
+                && g.strideW() * g.inC() == 6;
         StemConvolution s = new StemConvolution(mk, g, x, xo, inPlace ? MORE_PIXELS : PIXELS);
         int[] at = s.places();
         WorkerPool.shared().run(g.batch() * s.blocks, block -> {
@@ -70,8 +70,8 @@ final class StemConvolution {
                 int to = yo + first * g.outC();
                 for (int column = 0; column < g.outC(); column += Panels.width(mk)) {
                     int vectors = Math.min(Panels.width(mk), g.outC() - column) / mk.lanes();
-                    StemTiles.row(g.strideW() * g.inC(), vectors, g.outW(), depth, image.data, r * g.strideH() * pitch, at,
-                            packed, column * depth, y, to + column, g.outC());
+                    StemTiles.row(vectors, g.outW(), depth, image.data, r * g.strideH() * pitch, at, 0,
+                            packed, column * depth, y, to + column, g.outC(), false);
                 }
                 e.apply(first, g.outW(), 0, g.outC(), y, to, g.outC());
             }

@@ -2,6 +2,7 @@ package dev.graft.tensor.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.graft.tensor.Context;
 import dev.graft.tensor.GraftException;
@@ -12,6 +13,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -33,9 +35,23 @@ class ConvolutionTest {
                 ConvGeometry.of(0, 5, 4, 8, 8, 3, 3, 1, 1).withGroups(8),
                 ConvGeometry.of(2, 30, 29, 3, 64, 7, 7, 2, 3), // stem
                 ConvGeometry.of(2, 17, 16, 3, 32, 3, 3, 2, 1),
-                ConvGeometry.of(1, 33, 41, 3, 80, 7, 7, 2, 3), // rows that end in tiles of 12, 8 and 4 pixels
+                ConvGeometry.of(1, 33, 41, 3, 80, 7, 7, 2, 3), // rows of 21 pixels, of 18, of 8
                 ConvGeometry.of(2, 29, 36, 3, 16, 3, 3, 2, 1),
-                ConvGeometry.of(2, 9, 26, 3, 48, 3, 3, 1, 1),
+                ConvGeometry.of(1, 9, 60, 3, 64, 7, 7, 2, 3),
+                ConvGeometry.of(2, 30, 31, 40, 48, 3, 3, 2, 1), // windows in frames: rows of all widths, deep sums
+                ConvGeometry.of(1, 12, 29, 80, 32, 3, 3, 2, 1),
+                ConvGeometry.of(3, 16, 17, 144, 64, 3, 3, 2, 1),
+                ConvGeometry.of(2, 10, 19, 64, 96, 3, 3, 2, 1),
+                ConvGeometry.of(1, 7, 22, 48, 64, 3, 3, 2, 1),
+                ConvGeometry.of(1, 7, 24, 48, 64, 3, 3, 2, 1),
+                ConvGeometry.of(1, 7, 26, 48, 64, 3, 3, 2, 1),
+                ConvGeometry.of(1, 7, 28, 48, 80, 3, 3, 2, 1),
+                ConvGeometry.of(1, 5, 47, 48, 80, 3, 3, 2, 1),
+                ConvGeometry.of(5, 16, 16, 32, 256, 3, 3, 2, 1),
+                ConvGeometry.of(2, 21, 37, 64, 96, 1, 1, 2, 0),
+                ConvGeometry.of(1, 60, 61, 64, 32, 5, 5, 1, 2),
+                new ConvGeometry(2, 17, 25, 32, 64, 5, 3, 3, 2, 2, 1, 0, 2, 1, 2, 1),
+                new ConvGeometry(1, 20, 31, 16, 32, 3, 3, 1, 3, 7, 6, 5, 4, 4, 3, 1),
                 new ConvGeometry(3, 14, 15, 2, 32, 3, 4, 2, 3, 1, 3, 0, 2, 2, 1, 1), // short window rows, dilated
                 ConvGeometry.of(2, 3, 2, 3, 80, 5, 5, 1, 6), // padding beyond the image on all sides
                 ConvGeometry.of(4, 13, 14, 24, 96, 1, 1, 1, 0),
@@ -273,7 +289,34 @@ class ConvolutionTest {
         return Stream.of(ConvGeometry.of(3, 14, 14, 200, 136, 3, 3, 1, 1), ConvGeometry.of(9, 7, 7, 136, 200, 3, 3, 1, 1),
                 ConvGeometry.of(4, 24, 22, 64, 64, 3, 3, 1, 1), ConvGeometry.of(2, 30, 29, 3, 64, 7, 7, 2, 3),
                 ConvGeometry.of(2, 15, 15, 64, 96, 3, 3, 2, 1), ConvGeometry.of(2, 15, 15, 64, 64, 3, 3, 1, 1).withGroups(4),
-                ConvGeometry.of(2, 15, 15, 64, 64, 3, 3, 1, 1).withGroups(64), ConvGeometry.of(2, 9, 9, 64, 96, 1, 1, 1, 0));
+                ConvGeometry.of(2, 15, 15, 64, 64, 3, 3, 1, 1).withGroups(64), ConvGeometry.of(2, 9, 9, 64, 96, 1, 1, 1, 0),
+                ConvGeometry.of(2, 14, 14, 64, 256, 3, 3, 2, 1));
+    }
+
+    /** Infinity in one pixel and in one gradient: what does not read it stays finite, whatever the working memory held. */
+    @ParameterizedTest
+    @MethodSource("everyAlgorithm")
+    void infinityReachesOnlyWhatReadsIt(ConvGeometry g) {
+        assumeFalse(Winograd.pays(g, false) || WinogradWeightGradient.pays(g) || g.groups() > 1, "sums of whole tiles");
+        float[] x = KernelChecks.random(1, g.inSize());
+        float[] w = KernelChecks.random(2, g.weightSize());
+        float[] dy = KernelChecks.random(3, g.outSize());
+        x[g.inC() * (g.inW() + 1)] = Float.POSITIVE_INFINITY;
+        dy[g.outSize() / 2] = Float.NEGATIVE_INFINITY;
+        try (Scratch s = Scratch.take(1 << 20)) {
+            Arrays.fill(s.data, Float.NaN);
+        }
+        Naive n = Naive.of(g, x, w, dy);
+        sameFinite("y", n.y, out -> Convolution.forward(g, x, 0, w, 0, out, 0, Epilogue.NONE));
+        sameFinite("dx", n.dx, out -> Convolution.backwardData(g, dy, 0, w, 0, out, 0));
+    }
+
+    private static void sameFinite(String what, double[] expected, Consumer<float[]> kernel) {
+        float[] found = new float[expected.length];
+        kernel.accept(found);
+        for (int i = 0; i < found.length; i++) {
+            assertThat(Float.isFinite(found[i])).as(what + " " + i).isEqualTo(Double.isFinite(expected[i]));
+        }
     }
 
     /** Neither the number of threads nor whether weights are kept may change a bit. */

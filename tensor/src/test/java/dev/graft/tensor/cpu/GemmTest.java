@@ -131,5 +131,6 @@ class GemmTest {
         assertThat(folder.resolve("WideTiles.java")).as(message).hasContent(TileKernelsGenerator.wide());
         assertThat(folder.resolve("PackedTiles.java")).as(message).hasContent(TileKernelsGenerator.packed());
         assertThat(folder.resolve("StemTiles.java")).as(message).hasContent(TileKernelsGenerator.stem());
+        assertThat(folder.resolve("FrameTiles.java")).as(message).hasContent(TileKernelsGenerator.frame());
     }
 }
