@@ -31,7 +31,7 @@ final class AttentionCases {
     static void addTo(List<Case> all) {
         for (Sizes z : List.of(new Sizes(1, 1, 1, 1, 1), new Sizes(2, 3, 5, 2, 4), new Sizes(2, 4, 4, 1, 3),
                 new Sizes(1, 2, 9, 3, 5), new Sizes(0, 2, 2, 1, 2), new Sizes(3, 70, 90, 2, 16),
-                new Sizes(1, 130, 200, 2, 64), new Sizes(2, 33, 257, 1, 40))) {
+                new Sizes(1, 130, 200, 2, 64), new Sizes(2, 33, 257, 1, 40), new Sizes(1, 40, 50, 2, 80))) {
             Values some = (r, n, earlier) -> {
                 double[] allowed = cycle(1, 1, 0, 1, 0).make(r, n, earlier);
                 for (int i = 0; i < n; i += z.s) {

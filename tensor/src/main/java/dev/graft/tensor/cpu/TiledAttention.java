@@ -5,10 +5,13 @@ import java.util.Arrays;
 
 /**
  * Attention of one batch entry and head at a time, by tiles of queries: the scores of a tile with all keys stay in the cache
- * between the two products that make and use them, and are made anew for the gradients.
+ * between the two products that make and use them, and are made anew for the gradients. What a head's tiles multiply with is
+ * packed once; their other operands are read where they lie.
  */
 final class TiledAttention {
     private static final int TILE = 1 << 17;
+    private static final int DEPTH = 256; // as in Panels
+    private static final int TASKS = 16;
 
     private final MicroKernels kernels;
     private final RowLoops loops;
@@ -21,20 +24,19 @@ final class TiledAttention {
     /**
      * The sizes of queries [batch, t, heads, d] and keys [batch, s, heads, d].
      *
+     * @param step from position to position of queries, keys, values and their gradients: heads * d, or more where they are
+     *     parts of a wider tensor. Results lie densely
      * @param mask one byte for each of [batch, s] from {@code maskAt} on, 0 where no query may attend the key; null for none
      */
-    record Problem(int batch, int t, int s, int heads, int d, double scale, boolean causal, byte[] mask, int maskAt) {
-        /** From position to position. */
-        int stride() {
-            return heads * d;
+    record Problem(int batch, int t, int s, int heads, int d, int step, double scale, boolean causal, byte[] mask,
+            int maskAt) {
+        /** Query or key {@code i} of {@code of} in each batch entry. */
+        int at(int b, int i, int of, int h) {
+            return (b * of + i) * step + h * d;
         }
 
-        int query(int b, int i, int h) {
+        int result(int b, int i, int h) {
             return ((b * t + i) * heads + h) * d;
-        }
-
-        int key(int b, int h) {
-            return (b * s * heads + h) * d;
         }
 
         int lse(int b, int i, int h) {
@@ -55,122 +57,270 @@ final class TiledAttention {
             return (t - 1) / rows() + 1;
         }
 
-        boolean masked(int b, int j) {
-            return mask != null && mask[maskAt + b * s + j] == 0;
+        /** Into how many tasks a head's tiles are cut; few heads alone would leave threads idle. */
+        int parts() {
+            return Math.clamp(TASKS / ((long) batch * heads), 1, tiles());
+        }
+
+        /** Where runs of masked keys begin and end, one after the other. */
+        int[] masked(int b) {
+            int[] runs = new int[8];
+            int n = 0;
+            for (int j = 0; j <= s && mask != null; j++) {
+                boolean off = j < s && mask[maskAt + b * s + j] == 0;
+                if (off == (n % 2 == 0)) {
+                    if (n == runs.length) {
+                        runs = Arrays.copyOf(runs, 2 * n);
+                    }
+                    runs[n++] = j;
+                }
+            }
+            return Arrays.copyOf(runs, n);
         }
     }
 
-    /** Some queries of one batch entry and head, and how many keys the last of them may attend. */
-    private record Tile(int b, int h, int from, int rows, int keys) {
-        static Tile of(Problem p, int b, int h, int index) {
-            int from = index * p.rows();
-            int rows = Math.min(p.rows(), p.t - from);
-            return new Tile(b, h, from, rows, p.keys(from + rows - 1));
+    /** What one thread works on: the tiles {@code first} to {@code end} (exclusive) of a batch entry's head. */
+    private final class Task {
+        private final Problem p;
+        private final int b;
+        private final int h;
+        private final int first;
+        private final int end;
+        private final int[] masked;
+
+        Task(Problem p, int index) {
+            this.p = p;
+            int parts = p.parts();
+            int head = index / parts;
+            b = head / p.heads;
+            h = head % p.heads;
+            first = (int) ((long) p.tiles() * (index % parts) / parts);
+            end = (int) ((long) p.tiles() * (index % parts + 1) / parts);
+            masked = p.masked(b);
         }
+
+        /** Keys that any of its queries may attend. */
+        int keys() {
+            return p.keys(Math.min(p.t, end * p.rows()) - 1);
+        }
+
+        int key() {
+            return p.at(b, 0, p.s, h);
+        }
+
+        void mask(float[] scores, int rows, int n, int ld) {
+            for (int r = 0; r < rows && masked.length > 0; r++) {
+                for (int i = 0; i < masked.length && masked[i] < n; i += 2) {
+                    Arrays.fill(scores, r * ld + masked[i], r * ld + Math.min(n, masked[i + 1]), Float.NEGATIVE_INFINITY);
+                }
+            }
+        }
+    }
+
+    private int padded(int n) {
+        return Panels.padded(kernels, n);
+    }
+
+    /** Packs B[k][n], of which one stride is 1, into panels as wide as the widest tile. */
+    private void pack(int k, int n, float[] b, int bo, int ks, int cs, float[] to) {
+        for (int j = 0; j < Panels.tileCount(kernels, n); j++) {
+            int column = j * Panels.tileWidth(kernels);
+            int w = Panels.tileWidth(kernels, n, j);
+            Panels.pack(k, Math.min(w, n - column), w, b, bo + column * cs, ks, cs, to, column * k);
+        }
+    }
+
+    /**
+     * C[m][padded n] (+)= A[m][k] * B with packed B, of which the first {@code n} columns and {@code k} of {@code depth} rows
+     * are used. The panels' order of additions depends on k alone.
+     */
+    private void multiply(int m, int n, int k, float[] a, int ao, int rs, int ks, float[] packed, int depth, float[] c, int co, int ldc,
+            boolean accumulate) {
+        for (int j = 0; j < Panels.tileCount(kernels, n); j++) {
+            int column = j * Panels.tileWidth(kernels);
+            int w = Panels.tileWidth(kernels, n, j);
+            for (int k0 = 0; k0 < k; k0 += DEPTH) {
+                kernels.tiles(m, w / kernels.lanes(), Math.min(DEPTH, k - k0), a, ao + k0 * ks, rs, ks, packed,
+                        column * depth + k0 * w, w, c, co + column, ldc, accumulate || k0 > 0);
+            }
+        }
+    }
+
+    /**
+     * Packs rows and multiplies them as left operand with packed B: a copy that is one panel is read instead of the rows, which
+     * lie far from each other.
+     */
+    private void multiplyPacking(int m, int n, int k, float[] a, int ao, int rs, float[] rows, float[] packed, float[] c,
+            int ldc) {
+        pack(m, k, a, ao, rs, 1, rows);
+        boolean copy = Panels.tileCount(kernels, k) == 1;
+        multiply(m, n, k, copy ? rows : a, copy ? 0 : ao, copy ? padded(k) : rs, 1, packed, k, c, 0, ldc, false);
     }
 
     void forward(Problem p, F32 q, F32 k, F32 v, F32 o, F32 lse) {
-        int tiles = p.tiles();
-        WorkerPool.shared().run(p.batch * p.heads * tiles, task -> {
-            int head = task / tiles;
-            forward(p, Tile.of(p, head / p.heads, head % p.heads, task % tiles), q, k, v, o, lse);
-        });
+        WorkerPool.shared().run(p.batch * p.heads * p.parts(), i -> forward(new Task(p, i), q, k, v, o, lse));
     }
 
-    private void forward(Problem p, Tile tile, F32 q, F32 k, F32 v, F32 o, F32 lse) {
-        int n = tile.keys;
-        int to = o.at() + p.query(tile.b, tile.from, tile.h);
-        try (Scratch queries = Scratch.take(tile.rows * p.d); Scratch scores = Scratch.take((long) tile.rows * n)) {
-            scores(p, tile, q, k, queries.data, scores.data);
-            float[] factor = new float[tile.rows];
-            for (int r = 0; r < tile.rows; r++) {
-                int i = tile.from + r;
-                int at = r * n;
-                int some = p.keys(i);
-                float max = some == 0 ? Float.NEGATIVE_INFINITY : loops.reduce(ReduceFn.MAX, scores.data, at, some);
-                float log = max;
-                if (max != Float.NEGATIVE_INFINITY) {
-                    float sum = loops.expSum(scores.data, at, max, scores.data, at, some);
-                    log = (float) (max + Math.log(sum));
-                    factor[r] = 1 / sum;
-                    Arrays.fill(scores.data, at + some, at + n, 0f);
-                } else {
-                    Arrays.fill(scores.data, at, at + n, 0f);
+    private void forward(Task task, F32 q, F32 k, F32 v, F32 o, F32 lse) {
+        Problem p = task.p;
+        int all = task.keys();
+        int wide = padded(p.d);
+        try (Scratch keys = Scratch.take((long) p.d * padded(all)); Scratch values = Scratch.take((long) all * wide);
+                Scratch scores = Scratch.take((long) p.rows() * padded(all)); Scratch sums = Scratch.take(p.rows() * wide)) {
+            packKeys(p, all, k, task.key(), values.data, keys.data);
+            pack(all, p.d, v.array(), v.at() + task.key(), p.step, 1, values.data);
+            float[] factor = new float[p.rows()];
+            for (int tile = task.first; tile < task.end; tile++) {
+                int from = tile * p.rows();
+                int rows = Math.min(p.rows(), p.t - from);
+                int n = p.keys(from + rows - 1);
+                int ld = padded(n);
+                multiplyPacking(rows, n, p.d, q.array(), q.at() + p.at(task.b, from, p.t, task.h), p.step, sums.data,
+                        keys.data, scores.data, ld);
+                task.mask(scores.data, rows, n, ld);
+                for (int r = 0; r < rows; r++) {
+                    lse.array()[lse.at() + p.lse(task.b, from + r, task.h)] =
+                            softmax(scores.data, r * ld, p.keys(from + r), n, factor, r);
                 }
-                lse.array()[lse.at() + p.lse(tile.b, i, tile.h)] = log;
-            }
-            Gemm.multiply(kernels, false, false, tile.rows, p.d, n, scores.data, 0, n, v.array(),
-                    v.at() + p.key(tile.b, tile.h), p.stride(), o.array(), to, p.stride(), false, Epilogue.NONE);
-            for (int r = 0; r < tile.rows; r++) {
-                loops.scale(factor[r], o.array(), to + r * p.stride(), p.d);
-            }
-        }
-    }
-
-    /** queries = scale · q, scores = queries · kᵀ, −∞ where the mask forbids. */
-    private void scores(Problem p, Tile tile, F32 q, F32 k, float[] queries, float[] scores) {
-        int n = tile.keys;
-        for (int r = 0; r < tile.rows; r++) {
-            System.arraycopy(q.array(), q.at() + p.query(tile.b, tile.from + r, tile.h), queries, r * p.d, p.d);
-        }
-        loops.scale((float) p.scale, queries, 0, tile.rows * p.d);
-        Gemm.multiply(kernels, false, true, tile.rows, n, p.d, queries, 0, p.d, k.array(), k.at() + p.key(tile.b, tile.h),
-                p.stride(), scores, 0, n, false, Epilogue.NONE);
-        for (int j = 0; j < n && p.mask != null; j++) {
-            if (p.masked(tile.b, j)) {
-                for (int r = 0; r < tile.rows; r++) {
-                    scores[r * n + j] = Float.NEGATIVE_INFINITY;
+                if (n == 0) {
+                    Arrays.fill(sums.data, 0, rows * wide, 0f);
+                }
+                multiply(rows, p.d, n, scores.data, 0, ld, 1, values.data, all, sums.data, 0, wide, false);
+                for (int r = 0; r < rows; r++) {
+                    loops.scale(factor[r], sums.data, r * wide, o.array(), o.at() + p.result(task.b, from + r, task.h), p.d);
                 }
             }
         }
     }
 
-    /** A task is a batch entry and head, since the gradients by its keys and values are sums over its tiles. */
+    /** scale · kᵀ of the first {@code n} keys, so that neither queries nor scores need be scaled; and their rows. */
+    private void packKeys(Problem p, int n, F32 k, int key, float[] rows, float[] to) {
+        packBoth(p, n, k, key, rows, to);
+        loops.scale((float) p.scale, to, 0, p.d * padded(n));
+    }
+
+    /** Packs n rows of d elements and their transpose, by way of the copy if that is one panel. */
+    private void packBoth(Problem p, int n, F32 x, int at, float[] rows, float[] transposed) {
+        pack(n, p.d, x.array(), x.at() + at, p.step, 1, rows);
+        if (Panels.tileCount(kernels, p.d) == 1) {
+            pack(p.d, n, rows, 0, 1, padded(p.d), transposed);
+        } else {
+            pack(p.d, n, x.array(), x.at() + at, 1, p.step, transposed);
+        }
+    }
+
+    /**
+     * Makes weights of the first {@code some} of a row's {@code n} scores, but for a factor, and zeros of the others; returns
+     * log Σ exp of the scores.
+     */
+    private float softmax(float[] scores, int at, int some, int n, float[] factor, int r) {
+        float max = some == 0 ? Float.NEGATIVE_INFINITY : loops.largest(scores, at, some);
+        if (max == Float.NEGATIVE_INFINITY && some > 0) {
+            max = loops.reduce(ReduceFn.MAX, scores, at, some); // which sees a NaN among them
+        }
+        if (max == Float.NEGATIVE_INFINITY) {
+            Arrays.fill(scores, at, at + n, 0f);
+            factor[r] = 0;
+            return max;
+        }
+        float sum = loops.expSum(scores, at, max, scores, at, some);
+        Arrays.fill(scores, at + some, at + n, 0f);
+        factor[r] = 1 / sum;
+        return (float) (max + Math.log(sum));
+    }
+
+    /**
+     * The gradients by keys and values are sums over a head's tiles: a task adds up those of its own, and where a head has
+     * several tasks, theirs are added in the end.
+     */
     void backward(Problem p, F32 dy, F32 q, F32 k, F32 v, F32 o, F32 lse, F32 dq, F32 dk, F32 dv) {
-        WorkerPool.shared().run(p.batch * p.heads, head -> {
-            int b = head / p.heads;
-            int h = head % p.heads;
-            for (int j = 0; j < p.s; j++) {
-                int at = p.key(b, h) + j * p.stride();
-                Arrays.fill(dk.array(), dk.at() + at, dk.at() + at + p.d, 0f);
-                Arrays.fill(dv.array(), dv.at() + at, dv.at() + at + p.d, 0f);
-            }
-            for (int i = 0; i < p.tiles(); i++) {
-                backward(p, Tile.of(p, b, h, i), dy, q, k, v, o, lse, dq, dk, dv);
-            }
-        });
+        int parts = p.parts();
+        int wide = padded(p.d);
+        int size = p.s * wide;
+        if (parts == 1) {
+            WorkerPool.shared().run(p.batch * p.heads, i -> {
+                try (Scratch sums = Scratch.take(2L * size)) {
+                    Task task = new Task(p, i);
+                    backward(task, dy, q, k, v, o, lse, dq, sums.data, 0, size);
+                    store(p, task, sums.data, 0, size, dk, dv);
+                }
+            });
+            return;
+        }
+        int heads = p.batch * p.heads;
+        try (Scratch sums = Scratch.take(2L * size * parts * heads)) {
+            WorkerPool.shared().run(heads * parts, i ->
+                    backward(new Task(p, i), dy, q, k, v, o, lse, dq, sums.data, 2 * size * i, size));
+            WorkerPool.shared().run(heads, head -> {
+                int to = 2 * size * head * parts;
+                for (int i = 1; i < parts; i++) {
+                    int from = to + 2 * size * i;
+                    for (int j = 0; j < 2 * size; j++) {
+                        sums.data[to + j] += sums.data[from + j];
+                    }
+                }
+                store(p, new Task(p, head * parts), sums.data, to, size, dk, dv);
+            });
+        }
     }
 
-    /** With p = exp(scores − lse) and e = p·(dy·vᵀ − dy·o): dv += pᵀ·dy, dq = scale·e·k, dk += scale·eᵀ·q. */
-    private void backward(Problem p, Tile tile, F32 dy, F32 q, F32 k, F32 v, F32 o, F32 lse, F32 dq, F32 dk, F32 dv) {
-        int n = tile.keys;
-        int query = p.query(tile.b, tile.from, tile.h);
-        int key = p.key(tile.b, tile.h);
-        int ld = p.stride();
-        try (Scratch queries = Scratch.take(tile.rows * p.d); Scratch weights = Scratch.take((long) tile.rows * n);
-                Scratch errors = Scratch.take((long) tile.rows * n)) {
-            scores(p, tile, q, k, queries.data, weights.data);
-            for (int r = 0; r < tile.rows; r++) {
-                float log = lse.array()[lse.at() + p.lse(tile.b, tile.from + r, tile.h)];
-                int some = log == Float.NEGATIVE_INFINITY ? 0 : p.keys(tile.from + r);
-                loops.expSum(weights.data, r * n, log, weights.data, r * n, some);
-                Arrays.fill(weights.data, r * n + some, (r + 1) * n, 0f);
+    private void store(Problem p, Task task, float[] sums, int at, int size, F32 dk, F32 dv) {
+        int wide = padded(p.d);
+        for (int j = 0; j < p.s; j++) {
+            int to = p.at(task.b, j, p.s, task.h);
+            loops.scale((float) p.scale, sums, at + j * wide, dk.array(), dk.at() + to, p.d);
+            System.arraycopy(sums, at + size + j * wide, dv.array(), dv.at() + to, p.d);
+        }
+    }
+
+    /**
+     * With p = exp(scores − lse) and e = p·(dy·vᵀ − dy·o): dv = pᵀ·dy, dq = scale·e·k, dk = scale·eᵀ·q.
+     *
+     * @param sums dk / scale from {@code at} on and dv {@code size} floats later, summed over the task's tiles
+     */
+    private void backward(Task task, F32 dy, F32 q, F32 k, F32 v, F32 o, F32 lse, F32 dq, float[] sums, int at, int size) {
+        Problem p = task.p;
+        int all = task.keys();
+        int wide = padded(p.d);
+        int operand = Math.max(p.rows(), 1) * wide;
+        Arrays.fill(sums, at, at + 2 * size, 0f);
+        try (Scratch keys = Scratch.take((long) p.d * padded(all)); Scratch values = Scratch.take((long) p.d * padded(all));
+                Scratch rowsOfKeys = Scratch.take((long) all * wide); Scratch queries = Scratch.take(operand);
+                Scratch errorsOut = Scratch.take(operand); Scratch result = Scratch.take(operand);
+                Scratch weights = Scratch.take((long) p.rows() * padded(all));
+                Scratch errors = Scratch.take((long) p.rows() * padded(all))) {
+            packBoth(p, all, v, task.key(), rowsOfKeys.data, values.data);
+            packKeys(p, all, k, task.key(), rowsOfKeys.data, keys.data);
+            for (int tile = task.first; tile < task.end; tile++) {
+                int from = tile * p.rows();
+                int rows = Math.min(p.rows(), p.t - from);
+                int n = p.keys(from + rows - 1);
+                int ld = padded(n);
+                int query = p.at(task.b, from, p.t, task.h);
+                int y = dy.at() + p.result(task.b, from, task.h);
+                int dense = p.heads * p.d;
+                multiplyPacking(rows, n, p.d, q.array(), q.at() + query, p.step, queries.data, keys.data, weights.data, ld);
+                task.mask(weights.data, rows, n, ld);
+                multiplyPacking(rows, n, p.d, dy.array(), y, dense, errorsOut.data, values.data, errors.data, ld);
+                for (int r = 0; r < rows; r++) {
+                    float log = lse.array()[lse.at() + p.lse(task.b, from + r, task.h)];
+                    int some = log == Float.NEGATIVE_INFINITY ? 0 : p.keys(from + r);
+                    loops.expSum(weights.data, r * ld, log, weights.data, r * ld, some);
+                    Arrays.fill(weights.data, r * ld + some, r * ld + n, 0f);
+                    float mean = loops.dot(dy.array(), y + r * dense, o.array(),
+                            o.at() + p.result(task.b, from + r, task.h), p.d);
+                    loops.softmaxGrad(weights.data, r * ld, errors.data, r * ld, mean, errors.data, r * ld, n);
+                }
+                multiply(n, p.d, rows, errors.data, 0, 1, ld, queries.data, rows, sums, at, wide, true);
+                multiply(n, p.d, rows, weights.data, 0, 1, ld, errorsOut.data, rows, sums, at + size, wide, true);
+                if (n == 0) {
+                    Arrays.fill(result.data, 0, rows * wide, 0f);
+                }
+                multiply(rows, p.d, n, errors.data, 0, ld, 1, rowsOfKeys.data, all, result.data, 0, wide, false);
+                for (int r = 0; r < rows; r++) {
+                    loops.scale((float) p.scale, result.data, r * wide, dq.array(), dq.at() + query + r * p.step, p.d);
+                }
             }
-            Gemm.multiply(kernels, true, false, n, p.d, tile.rows, weights.data, 0, n, dy.array(), dy.at() + query, ld,
-                    dv.array(), dv.at() + key, ld, true, Epilogue.NONE);
-            Gemm.multiply(kernels, false, true, tile.rows, n, p.d, dy.array(), dy.at() + query, ld, v.array(), v.at() + key,
-                    ld, errors.data, 0, n, false, Epilogue.NONE);
-            for (int r = 0; r < tile.rows; r++) {
-                float mean = loops.dot(dy.array(), dy.at() + query + r * ld, o.array(), o.at() + query + r * ld, p.d);
-                loops.softmaxGrad(weights.data, r * n, errors.data, r * n, mean, errors.data, r * n, n);
-            }
-            Gemm.multiply(kernels, false, false, tile.rows, p.d, n, errors.data, 0, n, k.array(), k.at() + key, ld,
-                    dq.array(), dq.at() + query, ld, false, Epilogue.NONE);
-            for (int r = 0; r < tile.rows; r++) {
-                loops.scale((float) p.scale, dq.array(), dq.at() + query + r * ld, p.d);
-            }
-            Gemm.multiply(kernels, true, false, n, p.d, tile.rows, errors.data, 0, n, queries.data, 0, p.d, dk.array(),
-                    dk.at() + key, ld, true, Epilogue.NONE);
         }
     }
 }
