@@ -45,7 +45,7 @@ public final class Convolution {
         MicroKernels mk = w.kernels;
         switch (w.form) {
             case POINTWISE -> Gemm.multiplyPacked(mk, g.batch() * g.inH() * g.inW(), g.outC(), g.inC(), x, xo, g.inC(), 1,
-                    w.data, 0, y, yo, g.outC(), false, epilogue);
+                    w.data, Alignment.FIRST, y, yo, g.outC(), false, epilogue);
             case DIRECT -> DirectConvolution.forward(mk, g, x, xo, w.data, y, yo, epilogue);
             case WINOGRAD -> new Winograd(mk, g, false, x, xo, y, yo, epilogue).run(w.data);
             case DEPTHWISE -> DepthwiseConvolution.forward(mk, g, x, xo, w.data, y, yo, epilogue);
@@ -83,7 +83,7 @@ public final class Convolution {
         MicroKernels mk = w.kernels;
         switch (w.form) {
             case POINTWISE -> Gemm.multiplyPacked(mk, g.batch() * g.inH() * g.inW(), g.inC(), g.outC(), dy, dyo, g.outC(), 1,
-                    w.data, 0, dx, dxo, g.inC(), false, Epilogue.NONE);
+                    w.data, Alignment.FIRST, dx, dxo, g.inC(), false, Epilogue.NONE);
             case DIRECT -> DirectConvolution.backwardData(mk, g, dy, dyo, w.data, dx, dxo);
             case WINOGRAD -> new Winograd(mk, g, true, dy, dyo, dx, dxo, Epilogue.NONE).run(w.data);
             case DEPTHWISE -> DepthwiseConvolution.backwardData(mk, g, dy, dyo, w.data, dx, dxo);
@@ -166,7 +166,7 @@ public final class Convolution {
     private static long size(MicroKernels mk, ConvGeometry g, Form form, boolean backward) {
         int from = backward ? g.outC() : g.inC();
         int to = backward ? g.inC() : g.outC();
-        return switch (form) {
+        return Alignment.FIRST + switch (form) {
             case POINTWISE -> Panels.size(mk, from, to);
             case DIRECT -> backward ? DirectConvolution.backwardSize(mk, g) : DirectConvolution.forwardSize(mk, g);
             case WINOGRAD -> Winograd.size(mk, g, backward);
@@ -178,9 +178,9 @@ public final class Convolution {
         switch (form) {
             case POINTWISE -> {
                 if (backward) {
-                    Gemm.pack(mk, g.outC(), g.inC(), w, wo, g.inC(), 1, to, 0);
+                    Gemm.pack(mk, g.outC(), g.inC(), w, wo, g.inC(), 1, to, Alignment.FIRST);
                 } else {
-                    Gemm.pack(mk, g.inC(), g.outC(), w, wo, 1, g.inC(), to, 0);
+                    Gemm.pack(mk, g.inC(), g.outC(), w, wo, 1, g.inC(), to, Alignment.FIRST);
                 }
             }
             case DIRECT -> {

@@ -136,7 +136,7 @@ final class CpuProducts {
         F32 w = weight.values();
         int ld = trans ? k : n;
         float[] kept = weight.home() == null || !Gemm.packs(trans, m, n, k) ? null : PackedCache.get(weight.home(),
-                new PanelsKey(kernels, trans, w.at(), n, k), Panels.size(kernels, k, n),
+                new PanelsKey(kernels, trans, w.at(), n, k), Alignment.FIRST + Panels.size(kernels, k, n),
                 to -> Gemm.packAll(kernels, trans, n, k, w.array(), w.at(), ld, to));
         if (kept != null) {
             Gemm.multiplyKept(kernels, m, n, k, x.array(), x.at(), k, kept, y.array(), y.at(), n, end);

@@ -158,8 +158,8 @@ public final class Gemm {
         try (Scratch space = Scratch.take(Math.min(slab, k) * width)) {
             for (int k0 = 0; k0 < k; k0 += slab) {
                 int kc = Math.min(slab, k - k0);
-                pack(mk, kc, n, b, bo + k0 * bks, bks, bcs, space.data, 0);
-                multiplyPacked(mk, m, n, kc, a, ao + k0 * ks, rs, ks, space.data, 0, c, co, ldc, accumulate || k0 > 0,
+                pack(mk, kc, n, b, bo + k0 * bks, bks, bcs, space.data, Alignment.FIRST);
+                multiplyPacked(mk, m, n, kc, a, ao + k0 * ks, rs, ks, space.data, Alignment.FIRST, c, co, ldc, accumulate || k0 > 0,
                         k0 + kc == k ? epilogue : Epilogue.NONE);
             }
         }
@@ -181,7 +181,7 @@ public final class Gemm {
         int width = Panels.padded(mk, n);
         for (int k0 = 0; k0 < k; k0 += slab) {
             pack(mk, Math.min(slab, k - k0), n, b, bo + k0 * (transB ? 1 : ldb), transB ? 1 : ldb, transB ? ldb : 1,
-                    to, k0 * width);
+                    to, Alignment.FIRST + k0 * width);
         }
     }
 
@@ -194,7 +194,7 @@ public final class Gemm {
         int width = Panels.padded(mk, n);
         for (int k0 = 0; k0 < k; k0 += slab) {
             int kc = Math.min(slab, k - k0);
-            multiplyPacked(mk, m, n, kc, a, ao + k0, lda, 1, b, k0 * width, c, co, ldc, k0 > 0,
+            multiplyPacked(mk, m, n, kc, a, ao + k0, lda, 1, b, Alignment.FIRST + k0 * width, c, co, ldc, k0 > 0,
                     k0 + kc == k ? epilogue : Epilogue.NONE);
         }
     }

@@ -35,7 +35,7 @@ final class InvertedResidual {
             int panels = Panels.count(mk, out());
             for (int p = 0; p < pixels; p += PIXELS) {
                 int n = Math.min(PIXELS, pixels - p);
-                Panels.multiply(mk, n, out(), in(), 0, panels, a, ao + p * in(), in(), 1, w.data, 0, c, co + p * out(),
+                Panels.multiply(mk, n, out(), in(), 0, panels, a, ao + p * in(), in(), 1, w.data, Alignment.FIRST, c, co + p * out(),
                         out(), false);
                 then.apply(row + p, n, 0, out(), c, co + p * out(), out());
             }

@@ -205,11 +205,11 @@ final class Panels {
             boolean first = q == 0;
             boolean last = q + kc == k && !ragged;
             boolean addC = first && accumulate && !ragged;
-            mk.packedTiles(m, vectors, kc, a, at, b, bo + q * w, addC ? c : first ? null : sums, addC ? co : 0,
-                    addC ? ldc : w, last ? c : sums, last ? co : 0, last ? ldc : w);
+            mk.packedTiles(m, vectors, kc, a, at, b, bo + q * w, addC ? c : first ? null : sums, addC ? co : Alignment.FIRST,
+                    addC ? ldc : w, last ? c : sums, last ? co : Alignment.FIRST, last ? ldc : w);
         }
         if (ragged) {
-            store(m, columns, sums, w, c, co, ldc, accumulate);
+            store(m, columns, sums, Alignment.FIRST, w, c, co, ldc, accumulate);
         }
     }
 
@@ -223,23 +223,23 @@ final class Panels {
                 mk.tiles(m, w / mk.lanes(), kc, a, ao, rs, ks, packed, at, w, c, co + j * width, ldc, accumulate);
             } else {
                 try (Scratch t = Scratch.take((long) m * w)) {
-                    mk.tiles(m, w / mk.lanes(), kc, a, ao, rs, ks, packed, at, w, t.data, 0, w, false);
-                    store(m, n - j * width, t.data, w, c, co + j * width, ldc, accumulate);
+                    mk.tiles(m, w / mk.lanes(), kc, a, ao, rs, ks, packed, at, w, t.data, Alignment.FIRST, w, false);
+                    store(m, n - j * width, t.data, Alignment.FIRST, w, c, co + j * width, ldc, accumulate);
                 }
             }
         }
     }
 
     /** Copies or adds the columns of a last panel that ends inside a vector. */
-    private static void store(int m, int columns, float[] t, int w, float[] c, int co, int ldc, boolean accumulate) {
+    private static void store(int m, int columns, float[] t, int at, int w, float[] c, int co, int ldc, boolean accumulate) {
         for (int i = 0; i < m; i++) {
             int to = co + i * ldc;
             if (accumulate) {
                 for (int j = 0; j < columns; j++) {
-                    c[to + j] += t[i * w + j];
+                    c[to + j] += t[at + i * w + j];
                 }
             } else {
-                System.arraycopy(t, i * w, c, to, columns);
+                System.arraycopy(t, at + i * w, c, to, columns);
             }
         }
     }

@@ -17,17 +17,18 @@ final class Scratch implements AutoCloseable {
 
     private static final ThreadLocal<List<float[]>> FREE = ThreadLocal.withInitial(ArrayList::new);
 
-    /** The memory; at least as long as asked for, with arbitrary content. */
+    /** The memory; at least as long as asked for, also from {@link Alignment#FIRST} on, with arbitrary content. */
     final float[] data;
 
     private Scratch(float[] data) {
         this.data = data;
     }
 
-    /** Takes a buffer of at least {@code floats}; close it in the same thread. */
-    static Scratch take(long floats) {
+    /** Takes a buffer of at least {@code wanted} floats; close it in the same thread. */
+    static Scratch take(long wanted) {
+        long floats = wanted + Alignment.FIRST;
         if (floats > Integer.MAX_VALUE - 64) {
-            throw new GraftException("a CPU kernel needs a working buffer of " + floats
+            throw new GraftException("a CPU kernel needs a working buffer of " + wanted
                     + " floats, more than a Java array holds; use a smaller batch");
         }
         List<float[]> free = FREE.get();

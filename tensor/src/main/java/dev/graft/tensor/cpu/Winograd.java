@@ -111,7 +111,8 @@ final class Winograd {
             int plane = rows * width + 16;
             try (Scratch s = Scratch.take(9L * plane); Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
                 taps(mk, backward, k, n, k0, rows, column, width, w, wo, s.data, plane);
-                mk.winogradWeights(s.data, 0, plane, rows * width, to, column * k + k0 * width, size, t.data);
+                mk.winogradWeights(s.data, 0, plane, rows * width, to, Alignment.FIRST + column * k + k0 * width, size,
+                        t.data);
             }
         });
     }
@@ -195,11 +196,11 @@ final class Winograd {
         int ms = stride(to - from, ld);
         int panels = Panels.tileCount(mk, outC);
         try (Scratch v = Scratch.take(36L * vs); Scratch m = Scratch.take(36L * ms)) {
-            input(from, to, v.data, 0, vs);
+            input(from, to, v.data, Alignment.FIRST, vs);
             for (int task = 0; task < 36 * panels; task++) {
                 multiply(task / panels, task % panels, from, to, u, v.data, vs, m.data, ms);
             }
-            output(from, to, m.data, 0, ms);
+            output(from, to, m.data, Alignment.FIRST, ms);
         }
     }
 
@@ -215,9 +216,9 @@ final class Winograd {
         int vs = stride(n, inC);
         int ms = stride(n, ld);
         try (Scratch v = Scratch.take(36L * vs); Scratch m = Scratch.take(36L * ms)) {
-            WorkerPool.shared().ranges(n, 4, (a, b) -> input(from + a, from + b, v.data, a * inC, vs));
+            WorkerPool.shared().ranges(n, 4, (a, b) -> input(from + a, from + b, v.data, Alignment.FIRST + a * inC, vs));
             products.run(v.data, vs, m.data, ms);
-            WorkerPool.shared().ranges(n, 4, (a, b) -> output(from + a, from + b, m.data, a * ld, ms));
+            WorkerPool.shared().ranges(n, 4, (a, b) -> output(from + a, from + b, m.data, Alignment.FIRST + a * ld, ms));
         }
     }
 
@@ -230,9 +231,9 @@ final class Winograd {
         }
         int column = j * Panels.tileWidth(mk);
         int width = Panels.tileWidth(mk, outC, j);
-        int a = e * vs + (first - from) * inC;
-        int b = e * size + column * inC;
-        int c = e * ms + (first - from) * ld + column;
+        int a = Alignment.FIRST + e * vs + (first - from) * inC;
+        int b = Alignment.FIRST + e * size + column * inC;
+        int c = Alignment.FIRST + e * ms + (first - from) * ld + column;
         for (int k = 0; k < inC; k += depth) {
             mk.tiles(rows, width / mk.lanes(), Math.min(depth, inC - k), v, a + k, inC, 1, u, b + k * width, width, m, c, ld,
                     k > 0);
@@ -250,13 +251,14 @@ final class Winograd {
                 int rows = Math.min(depth, inC - k);
                 taps(mk, backward, inC, outC, k, rows, column, width, w, wo, raw.data, plane);
                 for (int half = half0; half < half1; half++) {
-                    mk.winogradWeightsHalf(half, raw.data, 0, plane, rows * width, u.data, 0, plane, t.data);
+                    mk.winogradWeightsHalf(half, raw.data, 0, plane, rows * width, u.data, Alignment.FIRST, plane, t.data);
                     for (int e = 18 * half; e < 18 * half + 18; e++) {
                         int first = tiles.first(e);
                         int n = tiles.end(e) - first;
                         if (n > 0) {
-                            mk.tiles(n, width / mk.lanes(), rows, v, e * vs + first * inC + k, inC, 1, u.data,
-                                    (e - 18 * half) * plane, width, m, e * ms + first * ld + column, ld, k > 0);
+                            mk.tiles(n, width / mk.lanes(), rows, v, Alignment.FIRST + e * vs + first * inC + k, inC, 1,
+                                    u.data, Alignment.FIRST + (e - 18 * half) * plane, width, m,
+                                    Alignment.FIRST + e * ms + first * ld + column, ld, k > 0);
                         }
                     }
                 }

@@ -72,11 +72,11 @@ final class WinogradWeightGradient {
                 try (Scratch v = Scratch.take(36L * vs + mk.lanes()); Scratch y = Scratch.take(36L * ys)) {
                     for (int from = begin; from < end; from += per) {
                         int to = Math.min(end, from + per);
-                        transform(from, to, v.data, 0, vs, y.data, 0, ys);
+                        transform(from, to, v.data, Alignment.FIRST, vs, y.data, 0, ys);
                         for (int j = 0; j < panels; j++) {
                             for (int e = 0; e < 36; e++) {
                                 multiply(e, begin, from, to, 0, o, j * width, v.data, vs, y.data, ys, sums.data,
-                                        part * size + (j * 36 + e) * plane);
+                                        Alignment.FIRST + part * size + (j * 36 + e) * plane);
                             }
                         }
                     }
@@ -86,12 +86,12 @@ final class WinogradWeightGradient {
             WorkerPool.shared().ranges(o, chunk, (a, b) -> {
                 for (int j = 0; j < panels; j++) {
                     for (int e = 0; e < 36; e++) {
-                        int at = (j * 36 + e) * plane + a * width;
+                        int at = Alignment.FIRST + (j * 36 + e) * plane + a * width;
                         for (int part = 1; part < parts; part++) {
                             add((b - a) * width, sums.data, at + part * size, sums.data, at);
                         }
                     }
-                    back(a, b - a, j * width, sums.data, j * 36 * plane + a * width, plane);
+                    back(a, b - a, j * width, sums.data, Alignment.FIRST + j * 36 * plane + a * width, plane);
                 }
             });
         }
@@ -125,14 +125,15 @@ final class WinogradWeightGradient {
                 int first = from;
                 int to = Math.min(count, from + per);
                 pool.ranges(to - from, 4, (a, b) ->
-                        transform(first + a, first + b, v.data, a * c, vs, y.data, a * o, ys));
+                        transform(first + a, first + b, v.data, Alignment.FIRST + a * c, vs, y.data,
+                                a * o, ys));
                 pool.run(panels * blocks, task -> {
                     int row = task / panels * ROWS;
                     int rows = Math.min(ROWS, o - row);
                     int column = task % panels * width;
                     try (Scratch own = Scratch.take(once ? 36L * plane : 1)) {
                         float[] u = once ? own.data : sums.data;
-                        int at = once ? 0 : 36 * plane * task;
+                        int at = Alignment.FIRST + (once ? 0 : 36 * plane * task);
                         for (int e = 0; e < 36; e++) {
                             multiply(e, 0, first, to, row, rows, column, v.data, vs, y.data, ys, u, at + e * plane);
                         }
@@ -167,7 +168,7 @@ final class WinogradWeightGradient {
         }
         for (int k = 0; k < n; k += DEPTH) {
             int q = first - from + k;
-            mk.tiles(rows, vectors, Math.min(DEPTH, n - k), y, e * ys + q * o + row, 1, o, v, e * vs + q * c + column, c,
+            mk.tiles(rows, vectors, Math.min(DEPTH, n - k), y, e * ys + q * o + row, 1, o, v, Alignment.FIRST + e * vs + q * c + column, c,
                     u, at, width, begun || k > 0);
         }
     }
