@@ -44,8 +44,9 @@ public final class Convolution {
         }
         MicroKernels mk = w.kernels;
         switch (w.form) {
-            case POINTWISE -> Gemm.multiplyPacked(mk, g.batch() * g.inH() * g.inW(), g.outC(), g.inC(), x, xo, g.inC(), 1,
-                    w.data, Alignment.FIRST, y, yo, g.outC(), false, epilogue);
+            case POINTWISE -> Gemm.multiplyPacked(mk, Panels.productWidth(mk, g.inC(), g.outC()),
+                    g.batch() * g.inH() * g.inW(), g.outC(), g.inC(), x, xo, g.inC(), 1, w.data, Alignment.FIRST, y, yo,
+                    g.outC(), false, epilogue);
             case DIRECT -> DirectConvolution.forward(mk, g, x, xo, w.data, y, yo, epilogue);
             case WINOGRAD -> new Winograd(mk, g, false, x, xo, y, yo, epilogue).run(w.data);
             case DEPTHWISE -> DepthwiseConvolution.forward(mk, g, x, xo, w.data, y, yo, epilogue);
@@ -82,8 +83,9 @@ public final class Convolution {
         }
         MicroKernels mk = w.kernels;
         switch (w.form) {
-            case POINTWISE -> Gemm.multiplyPacked(mk, g.batch() * g.inH() * g.inW(), g.inC(), g.outC(), dy, dyo, g.outC(), 1,
-                    w.data, Alignment.FIRST, dx, dxo, g.inC(), false, Epilogue.NONE);
+            case POINTWISE -> Gemm.multiplyPacked(mk, Panels.productWidth(mk, g.outC(), g.inC()),
+                    g.batch() * g.inH() * g.inW(), g.inC(), g.outC(), dy, dyo, g.outC(), 1, w.data, Alignment.FIRST, dx, dxo,
+                    g.inC(), false, Epilogue.NONE);
             case DIRECT -> DirectConvolution.backwardData(mk, g, dy, dyo, w.data, dx, dxo);
             case WINOGRAD -> new Winograd(mk, g, true, dy, dyo, dx, dxo, Epilogue.NONE).run(w.data);
             case DEPTHWISE -> DepthwiseConvolution.backwardData(mk, g, dy, dyo, w.data, dx, dxo);
@@ -178,9 +180,11 @@ public final class Convolution {
         switch (form) {
             case POINTWISE -> {
                 if (backward) {
-                    Gemm.pack(mk, g.outC(), g.inC(), w, wo, g.inC(), 1, to, Alignment.FIRST);
+                    Gemm.pack(mk, Panels.productWidth(mk, g.outC(), g.inC()), g.outC(), g.inC(), w, wo, g.inC(), 1, to,
+                            Alignment.FIRST);
                 } else {
-                    Gemm.pack(mk, g.inC(), g.outC(), w, wo, 1, g.inC(), to, Alignment.FIRST);
+                    Gemm.pack(mk, Panels.productWidth(mk, g.inC(), g.outC()), g.inC(), g.outC(), w, wo, 1, g.inC(), to,
+                            Alignment.FIRST);
                 }
             }
             case DIRECT -> {

@@ -110,11 +110,14 @@ public final class Gemm {
         });
     }
 
-    /** The product with an operand that {@link #pack} prepared: C[m][n] = A[m][k] * B (+ C), then the epilogue. */
-    static void multiplyPacked(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] packed,
-            int po, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
-        int panels = Panels.count(mk, n);
-        int rows = mk.tileRows();
+    /**
+     * The product with an operand that {@link #pack} prepared with the same width: C[m][n] = A[m][k] * B (+ C), then the
+     * epilogue.
+     */
+    static void multiplyPacked(MicroKernels mk, int width, int m, int n, int k, float[] a, int ao, int rs, int ks,
+            float[] packed, int po, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+        int panels = (n + width - 1) / width;
+        int rows = Panels.rows(mk, width);
         int tiles = (m + rows - 1) / rows;
         // Equal tasks, cut by the problem alone. A is packed once per group of columns, so groups are wide; an even number
         // of blocks keeps two threads busy to the end.
@@ -135,18 +138,23 @@ public final class Gemm {
             int block = task / columns;
             int i = (int) ((long) tiles * block / bands) * rows;
             int some = Math.min(m, (int) ((long) tiles * (block + 1) / bands) * rows) - i;
-            Panels.multiply(mk, i, some, n, k, from, to, a, ao + i * rs, rs, ks, packed, po, c, co + i * ldc, ldc,
+            Panels.multiply(mk, width, i, some, n, k, from, to, a, ao + i * rs, rs, ks, packed, po, c, co + i * ldc, ldc,
                     accumulate, epilogue);
         });
     }
 
-    /** Packs B[k][n], whose element (i, j) lies at {@code b[bo + i*ks + j*cs]}, in parallel. */
+    /** Packs B[k][n] in panels of {@link Panels#width(MicroKernels)} columns. */
     static void pack(MicroKernels mk, int k, int n, float[] b, int bo, int ks, int cs, float[] packed, int po) {
-        int panels = Panels.count(mk, n);
-        int chunk = (int) Math.max(1, (1 << 15) / Math.max(1, (long) k * Panels.width(mk)));
+        pack(mk, Panels.width(mk), k, n, b, bo, ks, cs, packed, po);
+    }
+
+    /** Packs B[k][n], whose element (i, j) lies at {@code b[bo + i*ks + j*cs]}, in panels of {@code width}, in parallel. */
+    static void pack(MicroKernels mk, int width, int k, int n, float[] b, int bo, int ks, int cs, float[] packed, int po) {
+        int panels = (n + width - 1) / width;
+        int chunk = (int) Math.max(1, (1 << 15) / Math.max(1, (long) k * width));
         WorkerPool.shared().ranges(panels, chunk, (from, to) -> {
             for (int j = from; j < to; j++) {
-                Panels.pack(mk, j, k, n, b, bo, ks, cs, packed, po);
+                Panels.pack(mk, width, j, k, n, b, bo, ks, cs, packed, po);
             }
         });
     }
@@ -154,13 +162,13 @@ public final class Gemm {
     private static void packed(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] b, int bo,
             int bks, int bcs, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
         int slab = slab(mk, n, k);
-        long width = Panels.padded(mk, n);
-        try (Scratch space = Scratch.take(Math.min(slab, k) * width)) {
+        try (Scratch space = Scratch.take((long) Math.min(slab, k) * Panels.padded(mk, n))) {
             for (int k0 = 0; k0 < k; k0 += slab) {
                 int kc = Math.min(slab, k - k0);
-                pack(mk, kc, n, b, bo + k0 * bks, bks, bcs, space.data, Alignment.FIRST);
-                multiplyPacked(mk, m, n, kc, a, ao + k0 * ks, rs, ks, space.data, Alignment.FIRST, c, co, ldc, accumulate || k0 > 0,
-                        k0 + kc == k ? epilogue : Epilogue.NONE);
+                int width = ks == 1 ? Panels.productWidth(mk, kc, n) : Panels.width(mk);
+                pack(mk, width, kc, n, b, bo + k0 * bks, bks, bcs, space.data, Alignment.FIRST);
+                multiplyPacked(mk, width, m, n, kc, a, ao + k0 * ks, rs, ks, space.data, Alignment.FIRST, c, co, ldc,
+                        accumulate || k0 > 0, k0 + kc == k ? epilogue : Epilogue.NONE);
             }
         }
     }
@@ -180,8 +188,9 @@ public final class Gemm {
         int slab = slab(mk, n, k);
         int width = Panels.padded(mk, n);
         for (int k0 = 0; k0 < k; k0 += slab) {
-            pack(mk, Math.min(slab, k - k0), n, b, bo + k0 * (transB ? 1 : ldb), transB ? 1 : ldb, transB ? ldb : 1,
-                    to, Alignment.FIRST + k0 * width);
+            int kc = Math.min(slab, k - k0);
+            pack(mk, Panels.productWidth(mk, kc, n), kc, n, b, bo + k0 * (transB ? 1 : ldb), transB ? 1 : ldb,
+                    transB ? ldb : 1, to, Alignment.FIRST + k0 * width);
         }
     }
 
@@ -194,8 +203,8 @@ public final class Gemm {
         int width = Panels.padded(mk, n);
         for (int k0 = 0; k0 < k; k0 += slab) {
             int kc = Math.min(slab, k - k0);
-            multiplyPacked(mk, m, n, kc, a, ao + k0, lda, 1, b, Alignment.FIRST + k0 * width, c, co, ldc, k0 > 0,
-                    k0 + kc == k ? epilogue : Epilogue.NONE);
+            multiplyPacked(mk, Panels.productWidth(mk, kc, n), m, n, kc, a, ao + k0, lda, 1, b, Alignment.FIRST + k0 * width,
+                    c, co, ldc, k0 > 0, k0 + kc == k ? epilogue : Epilogue.NONE);
         }
     }
 

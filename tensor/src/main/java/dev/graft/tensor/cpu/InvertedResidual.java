@@ -32,12 +32,12 @@ final class InvertedResidual {
 
         /** {@code pixels} pixels from a to c; {@code row} is the first one's number for the residual. */
         void run(MicroKernels mk, int row, int pixels, float[] a, int ao, float[] c, int co) {
-            int panels = Panels.count(mk, out());
+            int width = Panels.productWidth(mk, in(), out());
+            int panels = (out() + width - 1) / width;
             for (int p = 0; p < pixels; p += PIXELS) {
                 int n = Math.min(PIXELS, pixels - p);
-                Panels.multiply(mk, n, out(), in(), 0, panels, a, ao + p * in(), in(), 1, w.data, Alignment.FIRST, c, co + p * out(),
-                        out(), false);
-                then.apply(row + p, n, 0, out(), c, co + p * out(), out());
+                Panels.multiply(mk, width, row + p, n, out(), in(), 0, panels, a, ao + p * in(), in(), 1, w.data,
+                        Alignment.FIRST, c, co + p * out(), out(), false, then);
             }
         }
     }

@@ -17,6 +17,11 @@ final class Panels {
     /** Columns of A that are packed at a time: with {@link #ROWS} half a megabyte. */
     private static final int SLAB = 768;
 
+    /** Rows of A that are used at a time where they lie: their results are in the cache when the epilogue comes. */
+    private static final int ROWS_IN_PLACE = 96;
+
+    private static final int WIDE_ROWS = 12;
+
     /** Columns of B from which on packing A costs less than its tiles gain. */
     private static final int PACKING_PAYS = 64;
     private static final int TRANSPOSE_BLOCK = 32;
@@ -25,6 +30,19 @@ final class Panels {
 
     static int width(MicroKernels mk) {
         return mk.lanes() * mk.panelVectors();
+    }
+
+    /**
+     * Width of the panels of a product whose left operand lies in rows: with few columns or short sums packing that operand
+     * costs more than its tiles gain, and the widest tiles read it in place.
+     */
+    static int productWidth(MicroKernels mk, int k, int n) {
+        return Math.min(k, padded(mk, n)) <= tileWidth(mk) ? tileWidth(mk) : width(mk);
+    }
+
+    /** Rows of a tile of such a product. */
+    static int rows(MicroKernels mk, int width) {
+        return width > width(mk) ? WIDE_ROWS : mk.tileRows();
     }
 
     static int count(MicroKernels mk, int n) {
@@ -60,11 +78,13 @@ final class Panels {
     /**
      * Packs panel {@code j}. Row k and column c of B lie at {@code b[bo + k*ks + c*cs]}; one of the strides is 1.
      *
+     * @param width columns of all panels but the last
      * @param to where the whole packed operand begins in {@code packed}
      */
-    static void pack(MicroKernels mk, int j, int k, int n, float[] b, int bo, int ks, int cs, float[] packed, int to) {
-        int column = j * width(mk);
-        int w = width(mk, n, j);
+    static void pack(MicroKernels mk, int width, int j, int k, int n, float[] b, int bo, int ks, int cs, float[] packed,
+            int to) {
+        int column = j * width;
+        int w = Math.min(width, padded(mk, n) - column);
         pack(k, Math.min(w, n - column), w, b, bo + column * cs, ks, cs, packed, to + column * k);
     }
 
@@ -137,33 +157,30 @@ final class Panels {
     /** The product without an epilogue, of any rows. */
     static void multiply(MicroKernels mk, int m, int n, int k, int from, int to, float[] a, int ao, int rs, int ks,
             float[] packed, int po, float[] c, int co, int ldc, boolean accumulate) {
-        multiply(mk, 0, m, n, k, from, to, a, ao, rs, ks, packed, po, c, co, ldc, accumulate, Epilogue.NONE);
+        multiply(mk, width(mk), 0, m, n, k, from, to, a, ao, rs, ks, packed, po, c, co, ldc, accumulate, Epilogue.NONE);
     }
 
     /**
      * C[m][columns of the panels] (+)= A[m][k] * B with packed B, then the epilogue; A is packed on the way if that pays.
      *
+     * @param width of the panels: that of packing A, or a larger one if A is to be read in place
      * @param row the first row in the eyes of the epilogue
      * @param n columns of the whole B
      * @param from first panel
      * @param to end of the panels (exclusive)
      * @param co where the first row and <em>column 0 of the whole C</em> lie in c
      */
-    static void multiply(MicroKernels mk, long row, int m, int n, int k, int from, int to, float[] a, int ao, int rs, int ks,
-            float[] packed, int po, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
+    static void multiply(MicroKernels mk, int width, long row, int m, int n, int k, int from, int to, float[] a, int ao,
+            int rs, int ks, float[] packed, int po, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
         if (from >= to) {
             return;
         }
-        int depth = depth(k);
-        if ((to - from) * width(mk) < PACKING_PAYS) {
-            for (int k0 = 0; k0 < k; k0 += depth) {
-                inPlace(mk, m, n, k, k0, Math.min(depth, k - k0), from, to, a, ao + k0 * ks, rs, ks, packed, po, c, co, ldc,
-                        accumulate || k0 > 0);
-            }
-            int column = from * width(mk);
-            epilogue.apply(row, m, column, Math.min(n, to * width(mk)) - column, c, co + column, ldc);
+        if (width > width(mk) || (to - from) * width < PACKING_PAYS) {
+            multiplyInPlace(mk, width, row, m, n, k, from, to, a, ao, rs, ks, packed, po, c, co, ldc, accumulate,
+                    epilogue);
             return;
         }
+        int depth = depth(k);
         int slab = Math.min(k, SLAB / depth * depth);
         int rows = Math.min(m, ROWS);
         try (Scratch left = Scratch.take(rowsSize(mk, rows, slab)); Scratch sums = Scratch.take((long) rows * width(mk))) {
@@ -213,11 +230,26 @@ final class Panels {
         }
     }
 
-    private static void inPlace(MicroKernels mk, int m, int n, int k, int k0, int kc, int from, int to, float[] a, int ao,
-            int rs, int ks, float[] packed, int po, float[] c, int co, int ldc, boolean accumulate) {
-        int width = width(mk);
+    private static void multiplyInPlace(MicroKernels mk, int width, long row, int m, int n, int k, int from, int to,
+            float[] a, int ao, int rs, int ks, float[] packed, int po, float[] c, int co, int ldc, boolean accumulate,
+            Epilogue epilogue) {
+        int depth = depth(k);
+        int column = from * width;
+        int columns = Math.min(n, to * width) - column;
+        for (int i = 0; i < m; i += ROWS_IN_PLACE) {
+            int some = Math.min(ROWS_IN_PLACE, m - i);
+            for (int k0 = 0; k0 < k; k0 += depth) {
+                inPlace(mk, width, some, n, k, k0, Math.min(depth, k - k0), from, to, a, ao + i * rs + k0 * ks, rs, ks,
+                        packed, po, c, co + i * ldc, ldc, accumulate || k0 > 0);
+            }
+            epilogue.apply(row + i, some, column, columns, c, co + i * ldc + column, ldc);
+        }
+    }
+
+    private static void inPlace(MicroKernels mk, int width, int m, int n, int k, int k0, int kc, int from, int to, float[] a,
+            int ao, int rs, int ks, float[] packed, int po, float[] c, int co, int ldc, boolean accumulate) {
         for (int j = from; j < to; j++) {
-            int w = width(mk, n, j);
+            int w = Math.min(width, padded(mk, n) - j * width);
             int at = po + j * width * k + k0 * w;
             if (n - j * width >= w) {
                 mk.tiles(m, w / mk.lanes(), kc, a, ao, rs, ks, packed, at, w, c, co + j * width, ldc, accumulate);

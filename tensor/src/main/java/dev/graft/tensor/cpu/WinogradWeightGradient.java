@@ -168,8 +168,8 @@ final class WinogradWeightGradient {
         }
         for (int k = 0; k < n; k += DEPTH) {
             int q = first - from + k;
-            mk.tiles(rows, vectors, Math.min(DEPTH, n - k), y, e * ys + q * o + row, 1, o, v, Alignment.FIRST + e * vs + q * c + column, c,
-                    u, at, width, begun || k > 0);
+            mk.tiles(rows, vectors, Math.min(DEPTH, n - k), y, e * ys + q * o + row, 1, o,
+                    v, Alignment.FIRST + e * vs + q * c + column, c, u, at, width, begun || k > 0);
         }
     }
 

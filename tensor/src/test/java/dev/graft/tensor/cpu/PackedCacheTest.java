@@ -173,7 +173,8 @@ class PackedCacheTest {
             assertThat(KernelChecks.relativeError(closing(x.matmul(w)), plain)).isLessThan(1e-5);
             assertThat(KernelChecks.relativeError(closing(x.matmulTransposed(wt)), transposed)).isLessThan(1e-5);
         }
-        assertThat(PackedCache.bytes()).isEqualTo(4L * 48 * Panels.padded(CpuFeatures.kernels(), 40) * 2);
+        assertThat(PackedCache.bytes()).isEqualTo(2L * Float.BYTES
+                * (Alignment.FIRST + 48 * Panels.padded(CpuFeatures.kernels(), 40)));
     }
 
     private static double[] byReference(Supplier<Tensor> product) {
@@ -218,7 +219,7 @@ class PackedCacheTest {
         for (int i = 0; i < 8; i++) {
             layers.add(random(10 + i, 64, 64));
         }
-        long one = 4 * 64 * 64;
+        long one = Float.BYTES * (Alignment.FIRST + 64 * 64);
         PackedCache.limit(3 * one + 100);
         for (int round = 0; round < 6; round++) {
             layers.forEach(w -> run(linear, x, w, bias));
