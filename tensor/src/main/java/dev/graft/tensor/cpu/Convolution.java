@@ -11,6 +11,9 @@ import java.util.Arrays;
  * that depends on the geometry only. Any number of threads may call at the same time.
  */
 public final class Convolution {
+    /** Pixels from which on their operands are packed in the cache by the task that sums over them. */
+    private static final int LONG = 512;
+
     private Convolution() {}
 
     /** y = epilogue(conv(x, w)). */
@@ -107,13 +110,21 @@ public final class Convolution {
         } else if (g.depthwise()) {
             DepthwiseConvolution.backwardWeights(mk, g, x, xo, dy, dyo, dw, dwo);
         } else if (g.pointwise()) {
-            Gemm.multiply(mk, true, false, g.outC(), g.inC(), g.batch() * g.inH() * g.inW(), dy, dyo, g.outC(), x, xo,
-                    g.inC(), dw, dwo, g.inC(), false, Epilogue.NONE);
+            pointwiseWeights(mk, g.outC(), g.inC(), g.batch() * g.inH() * g.inW(), x, xo, dy, dyo, dw, dwo);
         } else if (WinogradWeightGradient.pays(g)) {
             WinogradWeightGradient.run(mk, g, x, xo, dy, dyo, dw, dwo);
         } else {
             DirectConvolution.backwardWeights(mk, g, x, xo, dy, dyo, dw, dwo);
         }
+    }
+
+    private static void pointwiseWeights(MicroKernels mk, int m, int n, int pixels, float[] x, int xo, float[] dy, int dyo,
+            float[] dw, int dwo) {
+        if (pixels < LONG || m < mk.tileRows() || n < mk.lanes()) {
+            Gemm.multiply(mk, true, false, m, n, pixels, dy, dyo, m, x, xo, n, dw, dwo, n, false, Epilogue.NONE);
+            return;
+        }
+        LongProduct.run(mk, m, n, pixels, dy, dyo, 1, m, new LongProduct.Matrix(x, xo, n, 1), dw, dwo, n, false);
     }
 
     /** Prepares weights that will not change for {@code forward}. */

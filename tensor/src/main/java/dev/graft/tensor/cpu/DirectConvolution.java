@@ -73,8 +73,8 @@ final class DirectConvolution {
         }
         Target target = new Target(g.outH(), g.outW(), g.outC(), 0, 1, 0, 1);
         ConvGeometry all = joined(mk, g);
-        run(mk, List.of(new Part(Window.of(all), 0, target)), g.batch(), all.groups(), all.outPerGroup(), x, xo, packed, y, yo,
-                e);
+        List<Part> parts = List.of(new Part(Window.of(all), 0, target));
+        run(mk, parts, g.batch(), all.groups(), all.outPerGroup(), x, xo, packed, y, yo, e);
     }
 
     /**
@@ -200,8 +200,7 @@ final class DirectConvolution {
         int m = g.outPerGroup();
         WorkerPool.shared().run(g.groups(), i -> LongProduct.run(mk, m, depth, g.batch() * window.pixels(),
                 dy, dyo + i * m, 1, g.outC(),
-                (p0, p1, c0, c1, to, at, ld) -> window.gather(p0, p1, c0, c1, x, xo + i * g.inPerGroup(), to, at, ld),
-                dw, dwo + i * m * depth, depth, false));
+                window.columns(x, xo + i * g.inPerGroup()), dw, dwo + i * m * depth, depth, false));
     }
 
     private static void run(MicroKernels mk, List<Part> parts, int batch, int groups, int n, float[] x, int xo,

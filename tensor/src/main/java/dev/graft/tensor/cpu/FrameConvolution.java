@@ -13,6 +13,7 @@ final class FrameConvolution {
     /** Channels of a piece, and floats from pixel to pixel of the frame. */
     private static final int PIECE = 64, STEP = 72;
     private static final int FRAME_FLOATS = 1 << 17; // half a megabyte: beside a panel of weights in L2
+    private static final int MOST_FLOATS = 1 << 22;
     private static final int COPIED = 32;            // floats of a pixel that are copied at a time
     private static final int MOST_OF_ONE = 128;      // channels that a 1x1 kernel may have
     private static final int TASKS = 16;
@@ -41,8 +42,8 @@ final class FrameConvolution {
     private final boolean[] rowUsed, columnUsed;           // by row or column modulo the stride
     private final int[][] at;
 
-    private FrameConvolution(MicroKernels mk, List<Part> parts, int batch, int n, float[] x, int xo, float[] packed, float[] y,
-            int yo, Epilogue e) {
+    private FrameConvolution(MicroKernels mk, List<Part> parts, int batch, int n, float[] x, int xo, float[] packed,
+            float[] y, int yo, Epilogue e) {
         this.mk = mk;
         this.parts = parts;
         this.batch = batch;
@@ -111,21 +112,24 @@ final class FrameConvolution {
         if (!mk.vectors() || !VectorKernels.MANY_REGISTERS || groups > 1 || n % mk.lanes() != 0) {
             return false;
         }
+        int channels = parts.getFirst().window.channels();
         long deepest = 0;
+        long least = 0; // what a row of results reads has to be of a sensible size: it is needed as a whole
         for (Part p : parts) {
-            if (p.window.outW() < FrameTiles.FEWEST) {
+            Window v = p.window;
+            if (v.outW() < FrameTiles.FEWEST) {
                 return false;
             }
-            deepest = Math.max(deepest, p.window.depth());
+            deepest = Math.max(deepest, v.depth());
+            long columns = (long) v.outW() * v.strideW() + (long) v.kW() * v.dilationW();
+            least = Math.max(least, (long) v.kH() * v.dilationH() * columns * channels);
         }
-        Window v = parts.getFirst().window;
-        // A row of the frame has to be of a sensible size: it is needed as a whole.
-        return deepest >= PIECE && (deepest > v.channels() || deepest <= MOST_OF_ONE) && v.channels() >= mk.lanes() && (long) v.channels() * v.inW() * v.strideW() <= 1 << 20
-                && v.padLeft() <= v.inW() && deepest <= 1 << 16;
+        return deepest >= PIECE && (deepest > channels || deepest <= MOST_OF_ONE) && channels >= mk.lanes()
+                && least <= MOST_FLOATS && deepest <= 1 << 16;
     }
 
-    static void run(MicroKernels mk, List<Part> parts, int batch, int n, float[] x, int xo, float[] packed, float[] y, int yo,
-            Epilogue e) {
+    static void run(MicroKernels mk, List<Part> parts, int batch, int n, float[] x, int xo, float[] packed, float[] y,
+            int yo, Epilogue e) {
         new FrameConvolution(mk, parts, batch, n, x, xo, packed, y, yo, e).run();
     }
 

@@ -62,8 +62,7 @@ public final class Gemm {
             unpacked(mk, m, n, k, a, ao, rs, ks, b, bo, ldb, c, co, ldc, accumulate, epilogue);
         } else if (k >= LONG && (long) m * n <= (long) k * 64) {
             LongProduct.run(mk, m, n, k, a, ao, rs, ks,
-                    (k0, k1, c0, c1, to, at, ld) -> Panels.pack(k1 - k0, c1 - c0, ld, b, bo + k0 * bks + c0 * bcs, bks, bcs,
-                            to, at), c, co, ldc, accumulate);
+                    new LongProduct.Matrix(b, bo, bks, bcs), c, co, ldc, accumulate);
             applyAll(m, n, c, co, ldc, epilogue);
         } else {
             packed(mk, m, n, k, a, ao, rs, ks, b, bo, bks, bcs, c, co, ldc, accumulate, epilogue);

@@ -1,14 +1,13 @@
 package dev.graft.tensor.cpu;
 
-import java.util.Arrays;
-
 /**
- * C[m][n] (+)= A' * B with a long inner dimension k and a small C, as in weight gradients. k is cut into parts, each
+ * C[m][n] (+)= A * B with a long inner dimension k and a small C, as in weight gradients. k is cut into parts, each
  * part sums into its own copy of C and the copies are added in order, so the bits do not depend on the threads.
  */
 final class LongProduct {
-    private static final int DEPTH = 128;
-    private static final int COLUMNS = 256;
+    private static final int DEPTH = 256;   // rows of B that are packed at a time: one panel of them stays in L1
+    private static final int COLUMNS = 256; // of B and rows of C in a task: with its operands they stay in L2
+    private static final int ROWS = 280;    // a multiple of the rows of the large tiles
     private static final int TASKS = 32;
     private static final int PART_MIN = 1024;
     private static final long COPIES_LIMIT = 4L << 20;
@@ -18,33 +17,66 @@ final class LongProduct {
     interface Source {
         /** Writes B[k0..k1][c0..c1] to {@code to[at + (k - k0)*ld + (c - c0)]}. */
         void fill(int k0, int k1, int c0, int c1, float[] to, int at, int ld);
+
+        /** Writes them as whole panels of {@code width} columns if that is possible without another copy. */
+        default boolean panels(int k0, int k1, int c0, int c1, int width, float[] to) {
+            return false;
+        }
     }
 
-    private LongProduct() {}
+    /** Element (k, c) of B lies at {@code b[bo + k*ks + c*cs]}; one of the strides is 1. */
+    record Matrix(float[] b, int bo, int ks, int cs) implements Source {
+        @Override
+        public void fill(int k0, int k1, int c0, int c1, float[] to, int at, int ld) {
+            Panels.pack(k1 - k0, c1 - c0, ld, b, bo + k0 * ks + c0 * cs, ks, cs, to, at);
+        }
+    }
+
+    private final MicroKernels mk;
+    private final int rs, ks;
+    private final float[] a;
+    private final int ao;
+    private final Source b;
+
+    private LongProduct(MicroKernels mk, float[] a, int ao, int rs, int ks, Source b) {
+        this.mk = mk;
+        this.a = a;
+        this.ao = ao;
+        this.rs = rs;
+        this.ks = ks;
+        this.b = b;
+    }
 
     /** A(i, kk) lies at {@code a[ao + i*rs + kk*ks]}. */
     static void run(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, Source b,
             float[] c, int co, int ldc, boolean accumulate) {
-        int width = Panels.tileWidth(mk);
+        LongProduct product = new LongProduct(mk, a, ao, rs, ks, b);
         int groups = (n + COLUMNS - 1) / COLUMNS;
-        int panels = Panels.tileCount(mk, n);
-        int group = (panels + groups - 1) / groups * width;
-        int parts = parts(m, n, k, groups);
+        int panels = Panels.count(mk, n);
+        int group = (panels + groups - 1) / groups * Panels.width(mk);
+        int tiles = (m + mk.tileRows() - 1) / mk.tileRows();
+        int bands = (m + ROWS - 1) / ROWS;
+        int band = (tiles + bands - 1) / bands * mk.tileRows();
+        int areas = groups * bands;
+        int parts = parts(m, n, k, areas);
         int ld = Panels.padded(mk, n);
         if (parts == 1 && ld == n) {
-            WorkerPool.shared().run(groups, g -> part(mk, m, 0, k, g * group, Math.min(n, g * group + group), n,
-                    a, ao, rs, ks, b, c, co, ldc, accumulate));
+            WorkerPool.shared().run(areas, area -> {
+                int i = area / groups * band;
+                int j = area % groups * group;
+                product.part(i, Math.min(m, i + band), 0, k, j, Math.min(n, j + group), c, co, ldc, accumulate);
+            });
             return;
         }
         try (Scratch copies = Scratch.take((long) parts * m * ld)) {
             float[] sum = copies.data;
-            WorkerPool.shared().run(parts * groups, task -> {
-                int p = task / groups;
-                int g = task % groups;
+            WorkerPool.shared().run(parts * areas, task -> {
+                int p = task / areas;
+                int i = task % areas / groups * band;
+                int j = task % groups * group;
                 int k0 = (int) ((long) k * p / parts);
                 int k1 = (int) ((long) k * (p + 1) / parts);
-                part(mk, m, k0, k1, g * group, Math.min(n, g * group + group), n, a, ao, rs, ks, b,
-                        sum, p * m * ld, ld, false);
+                product.part(i, Math.min(m, i + band), k0, k1, j, Math.min(n, j + group), sum, p * m * ld, ld, false);
             });
             WorkerPool.shared().ranges(m, Math.max(1, (1 << 16) / (parts * ld)), (from, to) -> {
                 for (int i = from; i < to; i++) {
@@ -56,34 +88,65 @@ final class LongProduct {
         }
     }
 
-    private static int parts(int m, int n, int k, int groups) {
+    private static int parts(int m, int n, int k, int areas) {
         long most = Math.min(COPIES_LIMIT / Math.max(1L, (long) m * n), k / PART_MIN);
-        return (int) Math.max(1, Math.min(most, (TASKS + groups - 1) / groups));
+        return (int) Math.max(1, Math.min(most, (TASKS + areas - 1) / areas));
     }
 
-    private static void part(MicroKernels mk, int m, int kFrom, int kTo, int cFrom, int cTo, int n, float[] a, int ao,
-            int rs, int ks, Source b, float[] c, int co, int ldc, boolean accumulate) {
-        if (cFrom >= cTo) {
+    /** The sums over {@code kFrom..kTo} for rows from {@code i} and columns from {@code j}; C is all of it. */
+    private void part(int i, int iEnd, int kFrom, int kTo, int j, int jEnd, float[] c, int co, int ldc, boolean accumulate) {
+        if (i >= iEnd || j >= jEnd) {
             return;
         }
-        int columns = Panels.padded(mk, cTo - cFrom);
-        int ld = columns % 256 == 0 ? columns + 16 : columns; // rows 1 KB apart would share a few cache sets
-        try (Scratch space = Scratch.take((long) DEPTH * ld)) {
-            float[] t = space.data;
-            for (int k0 = kFrom; k0 < kTo; k0 += DEPTH) {
-                int kc = Math.min(DEPTH, kTo - k0);
-                b.fill(k0, k0 + kc, cFrom, cTo, t, 0, ld);
-                if (columns > cTo - cFrom) {
-                    for (int i = 0; i < kc; i++) {
-                        Arrays.fill(t, i * ld + cTo - cFrom, i * ld + columns, 0f);
-                    }
+        int chunks = (kTo - kFrom + DEPTH - 1) / DEPTH;
+        int depth = (kTo - kFrom + chunks - 1) / chunks;
+        int columns = Panels.padded(mk, jEnd - j);
+        int width = Panels.width(mk);
+        try (Scratch left = Scratch.take(Panels.rowsSize(mk, iEnd - i, depth));
+                Scratch right = Scratch.take((long) depth * columns);
+                Scratch rows = Scratch.take((long) depth * columns)) {
+            for (int k = kFrom; k < kTo; k += depth) {
+                int kc = Math.min(depth, kTo - k);
+                if (rs == 1 && cuts(mk.tileRows(), kc)) {
+                    RowPacking.cut(kc, iEnd - i, mk.tileRows(), a, ao + i + k * ks, ks, left.data, 0);
+                } else {
+                    Panels.packRows(mk, iEnd - i, kc, a, ao + i * rs + k * ks, rs, ks, left.data, 0);
                 }
-                for (int at = 0; at < columns; at += Panels.tileWidth(mk)) {
-                    int vectors = Math.min(mk.tileVectors(), (columns - at) / mk.lanes());
-                    mk.tiles(m, vectors, kc, a, ao + k0 * ks, rs, ks, t, at, ld, c, co + cFrom + at, ldc,
-                            accumulate || k0 > kFrom);
+                pack(k, kc, j, jEnd, rows.data, right.data);
+                boolean add = accumulate || k > kFrom;
+                for (int q = 0; q < columns; q += width) {
+                    int to = co + i * ldc + j + q;
+                    mk.packedTiles(iEnd - i, Math.min(width, columns - q) / mk.lanes(), kc, left.data, 0, right.data, q * kc,
+                            add ? c : null, to, ldc, c, to, ldc);
                 }
             }
+        }
+    }
+
+    private static boolean cuts(int width, int rows) {
+        return Simd.ENABLED && width <= 2 * VectorKernels.L && rows > 1;
+    }
+
+    /** Panels of B, one after the other, filled up with zeros. */
+    private void pack(int k, int kc, int j, int jEnd, float[] rows, float[] to) {
+        int n = jEnd - j;
+        int columns = Panels.padded(mk, n);
+        if (b instanceof Matrix x && x.cs == 1) {
+            pack(kc, n, columns, x.b, x.bo + k * x.ks + j, x.ks, to);
+        } else if (!cuts(Panels.width(mk), kc) || !b.panels(k, k + kc, j, jEnd, Panels.width(mk), to)) {
+            b.fill(k, k + kc, j, jEnd, rows, 0, n);
+            pack(kc, n, columns, rows, 0, n, to);
+        }
+    }
+
+    private void pack(int kc, int n, int columns, float[] x, int xo, int ld, float[] to) {
+        int width = Panels.width(mk);
+        int whole = cuts(width, kc) ? n / width * width : 0;
+        if (whole > 0) {
+            RowPacking.cut(kc, whole, width, x, xo, ld, to, 0);
+        }
+        for (int q = whole; q < n; q += width) {
+            Panels.pack(kc, Math.min(width, n - q), Math.min(width, columns - q), x, xo + q, ld, 1, to, q * kc);
         }
     }
 

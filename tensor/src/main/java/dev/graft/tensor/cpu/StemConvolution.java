@@ -5,8 +5,9 @@ import java.util.Arrays;
 /**
  * Convolution of images with so few channels that a row of the window is short, such as a network's first layer: 7x7 with
  * stride 2 over 3 channels. A block of rows is copied with its padding. For the result its windows are joined by whole
- * vectors, and the product sums over all of a window at once; with 3 channels they are read where they lie. For the weight gradient they are not even made: the values of
- * a row of windows, one row of the kernel at a time, and the gradients of the results are read where they lie.
+ * vectors, and the product sums over all of a window at once; with 3 channels and stride 2 they are read where they lie.
+ * For the weight gradient they are not even made: the values of a row of windows, one row of the kernel at a time, and the
+ * gradients of the results are read where they lie.
  */
 final class StemConvolution {
     private static final int SHORT = 48;

@@ -72,6 +72,62 @@ record Window(int inH, int inW, int pixelStride, int channels, int outH, int out
         }
     }
 
+    /** The columns of the windows as the right operand of a product over the pixels. */
+    LongProduct.Source columns(float[] x, int xo) {
+        return new LongProduct.Source() {
+            @Override
+            public void fill(int k0, int k1, int c0, int c1, float[] to, int at, int ld) {
+                gather(k0, k1, c0, c1, x, xo, to, at, ld);
+            }
+
+            @Override
+            public boolean panels(int k0, int k1, int c0, int c1, int width, float[] to) {
+                return panelsOf(k0, k1, c0, c1, width, x, xo, to);
+            }
+        };
+    }
+
+    /** Panels of two vectors of columns {@code c0..c1}, if none reaches from one tap into the next. */
+    private boolean panelsOf(int p0, int p1, int c0, int c1, int width, float[] x, int xo, float[] to) {
+        if (width != 2 * VectorKernels.L || channels % width != 0 || (c1 - c0) % width != 0) {
+            return false;
+        }
+        for (int c = c0; c < c1; ) {
+            int tap = c / channels;
+            int n = Math.min(c1, (tap + 1) * channels) - c;
+            tap(p0, p1, tap / kW, tap % kW, c - tap * channels, n, width, x, xo, to, (c - c0) * (p1 - p0));
+            c += n;
+        }
+        return true;
+    }
+
+    /** Channels {@code c..c + n} of one tap for pixels {@code p0..p1}. */
+    private void tap(int p0, int p1, int ky, int kx, int c, int n, int width, float[] x, int xo, float[] to, int at) {
+        int strip = (p1 - p0) * width;
+        int shift = kx * dilationW - padLeft;
+        int first = Math.clamp(Math.ceilDiv(-shift, strideW), 0, outW);        // columns whose pixel is in the image
+        int last = Math.clamp(Math.ceilDiv(inW - shift, strideW), first, outW);
+        for (int p = p0; p < p1; ) {
+            int ox = p % outW;
+            int end = Math.min(outW, ox + p1 - p);
+            int oy = p / outW % outH;
+            int iy = oy * strideH - padTop + ky * dilationH;
+            boolean inside = iy >= 0 && iy < inH;
+            int lo = inside ? Math.clamp(first, ox, end) : end;
+            int hi = inside ? Math.clamp(last, lo, end) : end;
+            int d = at + (p - p0) * width;
+            for (int q = 0; q < n; q += width) {
+                Arrays.fill(to, d + q / width * strip, d + q / width * strip + (lo - ox) * width, 0f);
+                Arrays.fill(to, d + q / width * strip + (hi - ox) * width, d + q / width * strip + (end - ox) * width, 0f);
+            }
+            if (lo < hi) {
+                int from = xo + ((p / pixels() * inH + iy) * inW + lo * strideW + shift) * pixelStride + c;
+                RowPacking.cutWhole(hi - lo, n, x, from, strideW * pixelStride, to, d + (lo - ox) * width, strip);
+            }
+            p += end - ox;
+        }
+    }
+
     private void span(float[] x, int row, int left, int from, int end, float[] to, int d) {
         int lo = Math.min(end, Math.max(from, -left * channels));
         int hi = Math.max(lo, Math.min(end, (inW - left) * channels));
