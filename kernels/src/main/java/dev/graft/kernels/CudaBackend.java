@@ -164,13 +164,14 @@ public final class CudaBackend implements Backend {
         return switch (op) {
             case FusedOp.ConvBiasActivation c -> convolutions.run(c, in, out);
             case FusedOp.LinearBiasActivation l -> products.run(l, in, out);
-            case FusedOp.InvertedResidual r -> false; // composed of the first, see supports
+            case FusedOp.InvertedResidual r -> false; // composed, see supports
+            case FusedOp.SumOfSquares s -> false;
         };
     }
 
     @Override
     public boolean supports(FusedOp op) {
-        return !(op instanceof FusedOp.InvertedResidual);
+        return !(op instanceof FusedOp.InvertedResidual || op instanceof FusedOp.SumOfSquares);
     }
 
     /** Waits for {@code op} and blames it by name. */

@@ -113,6 +113,7 @@ public final class Autocast implements Interceptor, AutoCloseable {
         return next.run(op, switch (op) {
             case MatMul m -> low(in, next);
             case ConvOp c -> low(in, next);
+            case FusedOp.SumOfSquares s -> all(DType.F32, in, next);
             case FusedOp f -> low(in, next);
             case AttentionOp.Attention a -> low(in, next);
             case NormOp n -> norm(n, in, next);

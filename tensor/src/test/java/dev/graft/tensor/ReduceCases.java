@@ -9,6 +9,7 @@ import static dev.graft.tensor.OpCatalog.whole;
 
 import dev.graft.tensor.OpCatalog.Case;
 import dev.graft.tensor.OpCatalog.Values;
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.ReduceFn;
 import dev.graft.tensor.op.ReduceOp;
 import java.util.List;
@@ -26,6 +27,10 @@ final class ReduceCases {
         }
         argReduce(all);
         softmax(all);
+        for (int[] s : new int[][] {{}, {1}, {0, 3}, {131}, {3, 5, 7}}) {
+            all.add(Case.of(new FusedOp.SumOfSquares(), 2e-6, floats(uniform(-2, 2), s)));
+        }
+        all.add(Case.of(new FusedOp.SumOfSquares(), 1e-5, floats(uniform(0.5, 1.5), 300_007)).isLarge());
     }
 
     private static void reduce(List<Case> all, ReduceFn fn) {

@@ -5,6 +5,7 @@ import dev.graft.tensor.Device;
 import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.Update;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -44,9 +45,7 @@ public record ParamGradients(Map<String, Tensor> byPath) {
     }
 
     private static Tensor sumOfSquares(Tensor g) {
-        try (Tensor square = g.square()) {      // as large as the gradient: gone before the next one is made
-            return square.sum();
-        }
+        return Dispatcher.one(new FusedOp.SumOfSquares(), g);
     }
 
     /**

@@ -79,6 +79,7 @@ public final class CpuBackend extends HostBackend {
                     reference.run(op, in, out);
                 }
             }
+            case FusedOp.SumOfSquares s when F32.all(in) -> reduce.sumOfSquares(in[0], out[0]);
             case FusedOp f -> products.fused(f, in, out[0]);
         }
     }

@@ -23,7 +23,7 @@ final class CpuProducts {
 
     /** Runs a fused op; other dtypes are composed from primitives. */
     void fused(FusedOp op, Tensor[] in, Tensor out) {
-        if (!F32.all(in) || in[0].size() == 0 || in[1].size() == 0
+        if (!F32.all(in) || in[0].size() == 0 || in.length == 1 || in[1].size() == 0
                 || op instanceof FusedOp.InvertedResidual r && !fits(r, in)) {
             try (Scope s = Scope.open("composed " + op.name())) {
                 Tensor y = op.compose(in)[0];
@@ -50,6 +50,7 @@ final class CpuProducts {
                 int k = in[1].dim(1);
                 multiply(true, y.size() / n, n, k, x, Weight.of(in[1]), y, end.activation(activation(l.activation())));
             }
+            case FusedOp.SumOfSquares s -> throw new IllegalStateException(); // composed above
             case FusedOp.InvertedResidual r -> {
                 ConvGeometry g = depthwise(r, in);
                 Epilogue.Activation then = activation(r.activation());

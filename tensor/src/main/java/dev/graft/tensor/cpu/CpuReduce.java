@@ -14,6 +14,12 @@ final class CpuReduce {
         this.softmax = softmax;
     }
 
+    void sumOfSquares(Tensor in, Tensor out) {
+        F32 x = F32.of(in);
+        F32 y = F32.of(out);
+        y.array()[y.at()] = reduction.sumOfSquares(x.array(), x.at(), x.size());
+    }
+
     /** False when this is for the reference backend. */
     boolean run(ReduceOp op, Tensor[] in, Tensor out) {
         if (!F32.all(in)) {

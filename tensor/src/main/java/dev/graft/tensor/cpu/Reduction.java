@@ -73,6 +73,23 @@ final class Reduction {
         }
     }
 
+    /** The sum of {@code n} squares. */
+    float sumOfSquares(float[] x, int xo, int n) {
+        int length = BLOCK / 2;
+        double[] part = new double[(n + length - 1) / length];
+        WorkerPool.shared().ranges(part.length, 4, (i, j) -> {
+            for (int k = i; k < j; k++) {
+                int at = xo + k * length;
+                part[k] = loops.dot(x, at, x, at, Math.min(length, n - k * length));
+            }
+        });
+        double s = 0;
+        for (double v : part) {
+            s += v;
+        }
+        return (float) s;
+    }
+
     private static boolean none(boolean[] gone, Shape s, int end) {
         for (int i = 0; i < end; i++) {
             if (gone[i] && s.dim(i) > 1) {

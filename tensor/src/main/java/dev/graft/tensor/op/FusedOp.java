@@ -124,4 +124,27 @@ public sealed interface FusedOp extends Op {
             return new Tensor[] {activation.apply(in[0].matmulTransposed(in[1]).add(in[2]))};
         }
     }
+
+    /** The sum of all elements' squares, in one pass and without a tensor for the squares. Input: x; output []. */
+    record SumOfSquares() implements FusedOp {
+        @Override
+        public String name() {
+            return "sum_of_squares";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, 1);
+            Check.floats(in[0], "input");
+            return Check.out(in[0].dtype(), Shape.SCALAR);
+        }
+
+        @Override
+        public Tensor[] compose(Tensor[] in) {
+            Tensor square = in[0].square();
+            Tensor y = square.sum();
+            Scope.drop(square);
+            return new Tensor[] {y};
+        }
+    }
 }
