@@ -54,6 +54,10 @@ final class DepthwiseConvolution {
             SlidingDepthwise.forward(g, x, xo, packed, y, yo, e);
             return;
         }
+        if (mk.vectors() && SlidingFives.forwardFits(g)) {
+            SlidingFives.forward(g, x, xo, packed, y, yo, e);
+            return;
+        }
         int width = paddedWidth(g);
         int per = rowsPerTask(g.batch(), g.outH(), g.strideH(), (long) width * g.outC());
         int blocks = (g.outH() + per - 1) / per;
@@ -127,6 +131,10 @@ final class DepthwiseConvolution {
             SlidingDepthwise.backwardWeights(g, x, xo, dy, dyo, dw, dwo);
             return;
         }
+        if (mk.vectors() && SlidingFives.backwardWeightsFits(g)) {
+            SlidingFives.backwardWeights(g, x, xo, dy, dyo, dw, dwo);
+            return;
+        }
         int width = paddedWidth(g);
         int per = rowsPerTask(g.batch(), g.outH(), g.strideH(), (long) width * g.outC());
         int blocks = (g.outH() + per - 1) / per;
@@ -167,6 +175,10 @@ final class DepthwiseConvolution {
     static void backwardData(MicroKernels mk, ConvGeometry g, float[] dy, int dyo, float[] packed, float[] dx, int dxo) {
         if (mk.vectors() && SlidingDepthwise.backwardDataFits(g)) {
             SlidingDepthwise.backwardData(g, dy, dyo, packed, dx, dxo);
+            return;
+        }
+        if (mk.vectors() && SlidingFives.backwardDataFits(g)) {
+            SlidingFives.backwardData(g, dy, dyo, packed, dx, dxo);
             return;
         }
         Gradient gradient = new Gradient(mk, g, packed);

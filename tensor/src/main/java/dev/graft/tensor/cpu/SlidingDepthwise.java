@@ -49,7 +49,7 @@ final class SlidingDepthwise {
     }
 
     /** Rows a task computes: even, so that a pair of rows is never cut. */
-    private static int rowsPerTask(int images, int rows, int width, int channels) {
+    static int rowsPerTask(int images, int rows, int width, int channels) {
         long vectors = (long) width * ((channels + L - 1) / L);
         long share = ((long) images * rows + TASKS - 1) / TASKS;
         long worth = (TASK_VECTORS + vectors - 1) / vectors;
@@ -165,38 +165,50 @@ final class SlidingDepthwise {
         }
     }
 
-    /** Every task has sums of its own, nine vectors for each vector of channels; they are added in the tasks' order. */
+    /** Every task has sums of its own, a vector of each tap per vector of channels; they are added in the tasks' order. */
     static void backwardWeights(ConvGeometry g, float[] x, int xo, float[] dy, int dyo, float[] dw, int dwo) {
+        int rows = g.strideH() == 1 ? g.inH() : g.outH(); // what a kernel takes one row of: x or dy
+        float[] none = Scratch.zeros(Math.max(g.inW(), g.outW()) * g.outC());
+        sumWeights(g, rows, dw, dwo, (image, from, to, v0, v1, s, so) ->
+                weights(g, x, xo, dy, dyo, image, from, to, v0, v1, none, s, so));
+    }
+
+    /** What some rows of an image add to the sums at {@code so}, a vector for each tap, of vectors of channels v0 to v1. */
+    @FunctionalInterface
+    interface WeightRows {
+        void add(int image, int from, int to, int v0, int v1, float[] sums, int so);
+    }
+
+    static void sumWeights(ConvGeometry g, int rows, float[] dw, int dwo, WeightRows body) {
+        int taps = g.taps();
         int c = g.outC();
         int vectors = (c + L - 1) / L;
         int piece = Math.min(vectors, PIECE / L);
         int pieces = (vectors + piece - 1) / piece;
-        int rows = g.strideH() == 1 ? g.inH() : g.outH(); // what a kernel takes one row of: x or dy
         int per = rowsPerTask(g.batch(), rows, g.outW(), piece * L);
         int blocks = (rows + per - 1) / per;
         int units = g.batch() * blocks;
         int parts = Math.clamp(TASKS / pieces, 1, units);
-        int size = 9 * L * vectors;
-        float[] none = Scratch.zeros(Math.max(g.inW(), g.outW()) * c);
+        int size = taps * L * vectors;
         try (Scratch sums = Scratch.take((long) parts * size)) {
             float[] s = sums.data;
             WorkerPool.shared().run(parts * pieces, task -> {
                 int p = task / pieces;
                 int v0 = task % pieces * piece;
                 int v1 = Math.min(vectors, v0 + piece);
-                Arrays.fill(s, p * size + v0 * 9 * L, p * size + v1 * 9 * L, 0f);
+                Arrays.fill(s, p * size + v0 * taps * L, p * size + v1 * taps * L, 0f);
                 for (int u = (int) ((long) units * p / parts); u < (int) ((long) units * (p + 1) / parts); u++) {
                     int from = u % blocks * per;
-                    weights(g, x, xo, dy, dyo, u / blocks, from, Math.min(rows, from + per), v0, v1, none, s, p * size);
+                    body.add(u / blocks, from, Math.min(rows, from + per), v0, v1, s, p * size);
                 }
             });
             float[] total = new float[L];
             for (int v = 0; v < vectors; v++) {
                 int first = Math.min(v * L, c - L);
-                for (int t = 0; t < 9; t++) {
-                    DepthwiseRowGradients.total(s, (v * 9 + t) * L, size, parts, total);
+                for (int t = 0; t < taps; t++) {
+                    DepthwiseRowGradients.total(s, (v * taps + t) * L, size, parts, total);
                     for (int i = v * L - first; i < L; i++) { // lanes before that belong to the vector before
-                        dw[dwo + (first + i) * 9 + t] = total[i];
+                        dw[dwo + (first + i) * taps + t] = total[i];
                     }
                 }
             }
@@ -231,7 +243,7 @@ final class SlidingDepthwise {
     }
 
     /** The rows of an image; those outside are zeros. */
-    private record Lines(float[] x, int xo, int rows, int floats, float[] none) {
+    record Lines(float[] x, int xo, int rows, int floats, float[] none) {
         float[] array(int row) {
             return row >= 0 && row < rows ? x : none;
         }
