@@ -91,12 +91,12 @@ final class Broadcast {
         int outer = size / inner;
         if (inner > CHUNK / 2) {
             int pieces = (inner - 1) / CHUNK + 1;
-            WorkerPool.shared().run(outer * pieces, t -> {
+            WorkerPool.shared().stream(outer * pieces, 1, (t, end) -> {
                 int from = t % pieces * CHUNK;
                 rows(t / pieces, 1, inner, from, Math.min(CHUNK, inner - from), body);
             });
         } else {
-            WorkerPool.shared().ranges(outer, CHUNK / inner, (r0, r1) -> rows(r0, r1 - r0, inner, 0, inner, body));
+            WorkerPool.shared().stream(outer, CHUNK / inner, (r0, r1) -> rows(r0, r1 - r0, inner, 0, inner, body));
         }
     }
 

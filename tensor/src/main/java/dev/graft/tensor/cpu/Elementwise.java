@@ -21,13 +21,13 @@ final class Elementwise {
     /** y = f(x), {@code a} being the parameter of functions that have one; y may be x. */
     void unary(UnaryFn f, double a, float[] x, int xo, float[] y, int yo, int n) {
         float p = (float) a;
-        WorkerPool.shared().ranges(n, Broadcast.CHUNK / 2, (i, j) -> loops.unary(f, p, x, xo + i, y, yo + i, j - i));
+        WorkerPool.shared().stream(n, Broadcast.CHUNK / 2, (i, j) -> loops.unary(f, p, x, xo + i, y, yo + i, j - i));
     }
 
     /** dx = dy * f'(x); {@code saved} is f's output where {@link UnaryFn#savesOutput()}, else its input. */
     void unaryGrad(UnaryFn f, double a, float[] saved, int so, float[] dy, int dyo, float[] dx, int dxo, int n) {
         float p = (float) a;
-        WorkerPool.shared().ranges(n, Broadcast.CHUNK / 2,
+        WorkerPool.shared().stream(n, Broadcast.CHUNK / 2,
                 (i, j) -> loops.unaryGrad(f, p, saved, so + i, dy, dyo + i, dx, dxo + i, j - i));
     }
 
@@ -58,7 +58,7 @@ final class Elementwise {
         }
         int k = TILE / c;
         float[] t = ChannelTile.of(y, yo, c, k);
-        WorkerPool.shared().ranges(plan.rows(), k * tilesPerTask(k * c), (r0, r1) -> {
+        WorkerPool.shared().stream(plan.rows(), k * tilesPerTask(k * c), (r0, r1) -> {
             for (int r = r0; r < r1; r += k) {
                 loops.binary(f, x, xo + r * c, t, 0, z, zo + r * c, Math.min(k, r1 - r) * c);
             }
@@ -74,7 +74,7 @@ final class Elementwise {
         }
         int k = TILE / c;
         float[] t = ChannelTile.of(x, xo, c, k);
-        WorkerPool.shared().ranges(plan.rows(), k * tilesPerTask(k * c), (r0, r1) -> {
+        WorkerPool.shared().stream(plan.rows(), k * tilesPerTask(k * c), (r0, r1) -> {
             for (int r = r0; r < r1; r += k) {
                 loops.binary(f, t, 0, y, yo + r * c, z, zo + r * c, Math.min(k, r1 - r) * c);
             }
@@ -98,7 +98,7 @@ final class Elementwise {
             }
             return;
         }
-        WorkerPool.shared().ranges(n, Broadcast.CHUNK, (i, j) -> loops.binaryScalar(f, x, xo + i, v, z, zo + i, j - i));
+        WorkerPool.shared().stream(n, Broadcast.CHUNK, (i, j) -> loops.binaryScalar(f, x, xo + i, v, z, zo + i, j - i));
     }
 
     /** z = f(x, y) as 0 or 1, broadcast to {@code zs}; predicates only. */
@@ -112,7 +112,7 @@ final class Elementwise {
     /** z = f(x, s) as 0 or 1; predicates only. */
     void compareScalar(BinaryFn f, float[] x, int xo, double s, byte[] z, int zo, int n) {
         float[] y = {(float) s};
-        WorkerPool.shared().ranges(n, Broadcast.CHUNK, (i, j) -> compare(f, x, xo + i, 1, y, 0, 0, z, zo + i, j - i));
+        WorkerPool.shared().stream(n, Broadcast.CHUNK, (i, j) -> compare(f, x, xo + i, 1, y, 0, 0, z, zo + i, j - i));
     }
 
     private static void compare(BinaryFn f, float[] x, int xo, int sx, float[] y, int yo, int sy, byte[] z, int zo, int n) {
@@ -176,7 +176,7 @@ final class Elementwise {
     void axpby(double a, float[] y, int yo, double b, float[] x, int xo, int n) {
         float fa = (float) a;
         float fb = (float) b;
-        WorkerPool.shared().ranges(n, Broadcast.CHUNK, (i, j) -> {
+        WorkerPool.shared().stream(n, Broadcast.CHUNK, (i, j) -> {
             if (fa != 1f) {
                 loops.binaryScalar(BinaryFn.MUL, y, yo + i, fa, y, yo + i, j - i);
             }

@@ -18,7 +18,7 @@ final class LayerNorm {
 
     /** y = (x - mean) rstd gamma + beta; saves mean and rstd = 1 / sqrt(var + eps) of every row. */
     void forward(double eps, F32 x, F32 gamma, F32 beta, F32 y, F32 mean, F32 rstd, int rows, int c) {
-        WorkerPool.shared().ranges(rows, rowsPerTask(c), (i, j) -> {
+        WorkerPool.shared().stream(rows, rowsPerTask(c), (i, j) -> {
             float sum = loops.reduce(ReduceFn.SUM, x.array(), x.at() + i * c, c);
             for (int r = i; r < j; r++) {
                 int at = x.at() + r * c;

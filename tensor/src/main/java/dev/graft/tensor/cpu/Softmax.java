@@ -17,7 +17,7 @@ final class Softmax {
         if (n == 0) {
             return;
         }
-        WorkerPool.shared().ranges(rows, Math.max(1, BLOCK / n), (i, j) -> {
+        WorkerPool.shared().stream(rows, Math.max(1, BLOCK / n), (i, j) -> {
             try (Scratch space = Scratch.take(n)) {
                 for (int r = i; r < j; r++) {
                     row(log, x, xo + r * n, space.data, y, yo + r * n, n);
@@ -42,7 +42,7 @@ final class Softmax {
         if (n == 0) {
             return;
         }
-        WorkerPool.shared().ranges(rows, Math.max(1, BLOCK / n), (i, j) -> {
+        WorkerPool.shared().stream(rows, Math.max(1, BLOCK / n), (i, j) -> {
             for (int r = i; r < j; r++) {
                 int at = r * n;
                 if (log) {

@@ -33,6 +33,7 @@ public final class WorkerPool {
     private final AtomicBoolean busy = new AtomicBoolean();
     private volatile Job job;
     private volatile boolean closed;
+    private boolean last; // the direction of the last loop: a hint, of which threads need no common view
 
     /** A range of indices {@code from..to} (exclusive) of a parallel loop. */
     @FunctionalInterface
@@ -112,11 +113,13 @@ public final class WorkerPool {
             return;
         }
         if (tasks == 1 || workers.length == 0 || !busy.compareAndSet(false, true)) {
+            last = workers.length == 0 ? backwards : last;
             for (int i = 0; i < tasks; i++) {
                 body.accept(backwards ? tasks - 1 - i : i);
             }
             return;
         }
+        last = backwards;
         Job j = new Job(tasks, backwards, Math.min(tasks, threads()), body);
         try {
             job = j;
@@ -142,6 +145,16 @@ public final class WorkerPool {
     public void ranges(int n, int chunk, RangeBody body) {
         if (n > 0) {
             run((n - 1) / chunk + 1, i -> body.accept(i * chunk, (int) Math.min(n, (i + 1L) * chunk)));
+        }
+    }
+
+    /**
+     * As {@link #ranges}, every thread's share in the direction opposite to that of the loop before: for loops that read
+     * memory once, which so begin with what the loop before had last in its cache.
+     */
+    void stream(int n, int chunk, RangeBody body) {
+        if (n > 0) {
+            run((n - 1) / chunk + 1, !last, i -> body.accept(i * chunk, (int) Math.min(n, (i + 1L) * chunk)));
         }
     }
 

@@ -45,6 +45,26 @@ class WorkerPoolTest {
         pool.close();
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5})
+    void streamsCoverEveryIndexOnceInAnyDirection(int threads) {
+        WorkerPool pool = new WorkerPool(threads);
+        for (int n : new int[] {0, 1, 7, 64, 1001}) {
+            for (int turn = 0; turn < 3; turn++) {
+                AtomicIntegerArray seen = new AtomicIntegerArray(n);
+                pool.stream(n, 10, (from, to) -> {
+                    for (int i = from; i < to; i++) {
+                        seen.incrementAndGet(i);
+                    }
+                });
+                for (int i = 0; i < n; i++) {
+                    assertThat(seen.get(i)).isOne();
+                }
+            }
+        }
+        pool.close();
+    }
+
     @Test
     void takesOverTheShareOfAThreadThatIsHeldUp() throws Exception {
         WorkerPool pool = new WorkerPool(2);
