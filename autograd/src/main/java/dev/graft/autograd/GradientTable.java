@@ -120,7 +120,7 @@ final class GradientTable {
             case BatchNormBackward b -> X0 | X1 | X2;
             case LayerNorm l -> X0 | X1 | Y1 | Y2;
             case LayerNormBackward l -> X0 | X1 | X2;
-            case BatchNormActivation b -> X0 | X1 | Y1 | Y2 | (b.activation() == Activation.NONE ? 0 : Y0);
+            case BatchNormActivation b -> X0 | X1 | X2 | Y1 | Y2 | (b.activation() == Activation.NONE ? 0 : Y0);
             case BatchNormActivationBackward b -> X0 | X1 | X2 | X3;
             case GroupNorm g -> X0 | X1 | Y1 | Y2;
             case GroupNormBackward g -> X0 | X1 | X2;
@@ -235,8 +235,9 @@ final class GradientTable {
             Tensor[] d = run(new BatchNormBackward(op.eps()), dy, n.in(0), n.in(1), n.out(1), n.out(2));
             return residual ? to(d[0], d[1], d[2], dy) : d;
         }
-        return run(new BatchNormActivationBackward(op.eps(), op.activation(), residual && n.needs(3)), dy, n.in(0), n.out(0),
-                n.in(1), n.out(1), n.out(2));
+        BatchNormActivationBackward back = new BatchNormActivationBackward(op.eps(), op.activation(), residual && n.needs(3));
+        return residual ? run(back, dy, n.in(0), n.out(0), n.in(1), n.out(1), n.out(2))
+                : run(back, dy, n.in(0), n.out(0), n.in(1), n.out(1), n.out(2), n.in(2));
     }
 
     private static Tensor[] binary(BinaryFn fn, Node n, Tensor dy) {

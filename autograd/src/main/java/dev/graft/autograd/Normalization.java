@@ -24,7 +24,7 @@ final class Normalization {
         return new Tensor[] {d[0], d[1], d[2], null, null};
     }
 
-    /** Node inputs: dy, x, y, gamma, mean, deviation; y only tells where the activation passed. */
+    /** Node inputs: dy, x, y, gamma, mean, deviation [, beta]; y and beta only tell where the activation passed. */
     static Tensor[] doubleBackward(NormOp.BatchNormActivationBackward op, Node n, Tensor[] g) {
         Tensor y = n.in(2);
         Tensor[] in = {n.in(0), n.in(1), n.in(3)};
@@ -35,7 +35,11 @@ final class Normalization {
             Tensor[] b = backward(op, passed, t[1], t[2]);
             return op.residual() ? new Tensor[] {b[0], b[1], b[2], passed} : b;
         }, in, g);
-        return new Tensor[] {d[0], d[1], null, d[2], null, null};
+        Tensor[] all = new Tensor[n.inputs()];
+        all[0] = d[0];
+        all[1] = d[1];
+        all[3] = d[2];
+        return all;
     }
 
     /** The formula of the backward ops: dx, dgamma, dbeta. */

@@ -69,13 +69,19 @@ final class BatchNorm {
     }
 
     /**
-     * The gradient through the activation goes to {@code dresidual}, or to where dx will be if that is null; then {@link
-     * #backward} takes it from there. It is made block by block in front of the sums that read it.
+     * With {@code beta}, which is for a forward pass without a residual, y is computed from x again where it tells what
+     * passed, to the same bits, and is not read. Without, the gradient through the activation goes to {@code dresidual}, or
+     * to where dx will be if that is null; then {@link #backward} takes it from there. It is made block by block in front of
+     * the sums that read it.
      */
-    void backward(Activation then, F32 dy, F32 x, F32 y, F32 gamma, F32 mean, F32 invstd, F32 dx, F32 dgamma, F32 dbeta,
-            F32 dresidual, int rows, int c) {
+    void backward(Activation then, F32 dy, F32 x, F32 y, F32 gamma, F32 mean, F32 invstd, F32 beta, F32 dx, F32 dgamma,
+            F32 dbeta, F32 dresidual, int rows, int c) {
         if (then == Activation.NONE && dresidual == null) {
             backward(dy, x, gamma, mean, invstd, dx, dgamma, dbeta, rows, c);
+            return;
+        }
+        if (beta != null && then != Activation.NONE && dresidual == null) {
+            backwardFromInput(then, dy, x, gamma, mean, invstd, beta, dx, dgamma, dbeta, rows, c);
             return;
         }
         F32 passed = dresidual == null ? dx : dresidual;
@@ -113,30 +119,56 @@ final class BatchNorm {
             source.make(cut.at(b), cut.height(b) * c);
             cut.dots(loops, b, dy.array(), dy.at(), x.array(), x.at(), tm, sums, dots, b);
         });
-        double[] total = new double[c];
-        double[] along = new double[c];
-        for (int t = 0; t < sums.length; t++) {
-            add(total, sums[t], 1);
-            add(along, dots[t], 1);
-        }
-        float[] a = new float[c];
-        float[] b = new float[c];
-        float[] k = new float[c];
-        for (int j = 0; j < c; j++) {
-            double sum = total[j];
-            double dot = along[j];
-            double s = invstd.array()[invstd.at() + j];
-            dbeta.array()[dbeta.at() + j] = (float) sum;
-            dgamma.array()[dgamma.at() + j] = (float) (dot * s);
-            double scale = gamma.array()[gamma.at() + j] * s;
-            a[j] = (float) scale;
-            b[j] = (float) (-scale * s * s * dot / rows);
-            k[j] = (float) (-scale * sum / rows);
-        }
-        float[] ta = cut.tile(a, 0);
-        float[] tb = cut.tile(b, 0);
-        float[] tk = cut.tile(k, 0);
+        Coefficients k = Coefficients.of(cut, sums, dots, gamma, invstd, dgamma, dbeta);
         WorkerPool.shared().runBackwards(cut.count(), t -> cut.walk(t, (at, n, cols) -> loops.affineGrad(dy.array(),
-                dy.at() + at, x.array(), x.at() + at, n, cols, tm, ta, tb, tk, dx.array(), dx.at() + at)));
+                dy.at() + at, x.array(), x.at() + at, n, cols, tm, k.a(), k.b(), k.c(), dx.array(), dx.at() + at)));
+    }
+
+    private void backwardFromInput(Activation then, F32 dy, F32 x, F32 gamma, F32 mean, F32 invstd, F32 beta, F32 dx,
+            F32 dgamma, F32 dbeta, int rows, int c) {
+        ChannelBlocks cut = ChannelBlocks.of(rows, c, loops.lanes());
+        float[] scale = new float[c];
+        for (int j = 0; j < c; j++) {
+            scale[j] = invstd.array()[invstd.at() + j] * gamma.array()[gamma.at() + j];
+        }
+        RowLoops.Passing y = new RowLoops.Passing(cut.tile(mean.array(), mean.at()), cut.tile(scale, 0),
+                cut.tile(beta.array(), beta.at()), then == Activation.RELU6 ? 6f : Float.NaN);
+        float[][] sums = new float[cut.count()][];
+        float[][] dots = new float[cut.count()][];
+        WorkerPool.shared().run(cut.count(), b -> cut.dots(loops, b, dy.array(), dy.at(), x.array(), x.at(), y, sums, dots,
+                b));
+        Coefficients k = Coefficients.of(cut, sums, dots, gamma, invstd, dgamma, dbeta);
+        WorkerPool.shared().runBackwards(cut.count(), t -> cut.walk(t, (at, n, cols) -> loops.affineGrad(dy.array(),
+                dy.at() + at, x.array(), x.at() + at, n, cols, y, k.a(), k.b(), k.c(), dx.array(), dx.at() + at)));
+    }
+
+    /** dx = a dy + b (x - mean) + c, each a {@link ChannelBlocks#tile}. */
+    private record Coefficients(float[] a, float[] b, float[] c) {
+        /** From the blocks' sums of dy and of dy (x - mean); writes dgamma and dbeta. */
+        static Coefficients of(ChannelBlocks cut, float[][] sums, float[][] dots, F32 gamma, F32 invstd, F32 dgamma,
+                F32 dbeta) {
+            int channels = cut.c();
+            double[] total = new double[channels];
+            double[] along = new double[channels];
+            for (int t = 0; t < sums.length; t++) {
+                add(total, sums[t], 1);
+                add(along, dots[t], 1);
+            }
+            float[] a = new float[channels];
+            float[] b = new float[channels];
+            float[] c = new float[channels];
+            for (int j = 0; j < channels; j++) {
+                double sum = total[j];
+                double dot = along[j];
+                double s = invstd.array()[invstd.at() + j];
+                dbeta.array()[dbeta.at() + j] = (float) sum;
+                dgamma.array()[dgamma.at() + j] = (float) (dot * s);
+                double scale = gamma.array()[gamma.at() + j] * s;
+                a[j] = (float) scale;
+                b[j] = (float) (-scale * s * s * dot / cut.rows());
+                c[j] = (float) (-scale * sum / cut.rows());
+            }
+            return new Coefficients(cut.tile(a, 0), cut.tile(b, 0), cut.tile(c, 0));
+        }
     }
 }

@@ -106,4 +106,14 @@ record ChannelBlocks(int rows, int c, int k, int step) {
         sums[t] = fold(sum);
         dots[t] = fold(dot);
     }
+
+    /** As the other, of dy where {@code y} passes it on and 0 elsewhere. */
+    void dots(RowLoops loops, int block, float[] dy, int dyo, float[] x, int xo, RowLoops.Passing y, float[][] sums,
+            float[][] dots, int t) {
+        float[] sum = new float[k * c];
+        float[] dot = new float[k * c];
+        walk(block, (at, n, cols) -> loops.columnDots(dy, dyo + at, x, xo + at, n, cols, cols, y, sum, dot));
+        sums[t] = fold(sum);
+        dots[t] = fold(dot);
+    }
 }

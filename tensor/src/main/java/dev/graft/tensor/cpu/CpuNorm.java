@@ -34,7 +34,8 @@ final class CpuNorm {
                 case NormOp.BatchNormBackward b -> batch.backward(w.in(0), w.in(1), w.in(2), w.in(3), w.in(4), w.out(0),
                         w.out(1), w.out(2), rows, c);
                 case NormOp.BatchNormActivationBackward b -> batch.backward(b.activation(), w.in(0), w.in(1), w.in(2),
-                        w.in(3), w.in(4), w.in(5), w.out(0), w.out(1), w.out(2), b.residual() ? w.out(3) : null, rows, c);
+                        w.in(3), w.in(4), w.in(5), in.length == 7 && F32.all(in[1], in[2]) ? w.in(6) : null, w.out(0),
+                        w.out(1), w.out(2), b.residual() ? w.out(3) : null, rows, c);
                 case NormOp.LayerNormBackward l -> layer.backward(w.in(0), w.in(1), w.in(2), w.in(3), w.in(4), w.out(0),
                         w.out(1), w.out(2), rows, c);
                 case NormOp.GroupNorm g -> group.forward(images(in[0], g.groups()), g.eps(), w.in(0), w.in(1), w.in(2),

@@ -248,4 +248,41 @@ final class PlainRowLoops implements RowLoops {
             dx[dxo + j] = a[j] * dy[dyo + j] + b[j] * (x[xo + j] - mean[j]) + c[j];
         }
     }
+
+    @Override
+    public void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, Passing y, float[] sums,
+            float[] dots) {
+        columnDots(dy, dyo, x, xo, rows, stride, y, sums, dots, 0, cols);
+    }
+
+    /** Columns {@code from} to {@code n}. */
+    static void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int stride, Passing y, float[] sums,
+            float[] dots, int from, int n) {
+        for (int r = 0; r < rows; r++) {
+            int at = r * stride;
+            for (int j = from; j < n; j++) {
+                float v = x[xo + at + j];
+                float g = y.at(j, v) ? dy[dyo + at + j] : 0;
+                sums[j] += g;
+                dots[j] += g * (v - y.mean()[j]);
+            }
+        }
+    }
+
+    @Override
+    public void affineGrad(float[] dy, int dyo, float[] x, int xo, int rows, int cols, Passing y, float[] a, float[] b,
+            float[] c, float[] dx, int dxo) {
+        for (int r = 0; r < rows; r++) {
+            affineGrad(dy, dyo + r * cols, x, xo + r * cols, y, a, b, c, dx, dxo + r * cols, 0, cols);
+        }
+    }
+
+    /** Columns {@code from} to {@code n} of one row. */
+    static void affineGrad(float[] dy, int dyo, float[] x, int xo, Passing y, float[] a, float[] b, float[] c, float[] dx,
+            int dxo, int from, int n) {
+        for (int j = from; j < n; j++) {
+            float v = x[xo + j];
+            dx[dxo + j] = a[j] * (y.at(j, v) ? dy[dyo + j] : 0) + b[j] * (v - y.mean()[j]) + c[j];
+        }
+    }
 }

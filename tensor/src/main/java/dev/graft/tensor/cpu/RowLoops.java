@@ -97,4 +97,23 @@ interface RowLoops {
     /** dx = a[j] * dy + b[j] * (x - mean[j]) + c[j]; dx may be dy. */
     void affineGrad(float[] dy, int dyo, float[] x, int xo, int rows, int cols, float[] mean, float[] a, float[] b,
             float[] c, float[] dx, int dxo);
+
+    /**
+     * Where an activation lets a gradient pass: where v = (x - mean[j]) * a[j] + b[j] is above 0 and not {@code high} or
+     * more, NaN for no such bound.
+     */
+    record Passing(float[] mean, float[] a, float[] b, float high) {
+        boolean at(int j, float x) {
+            float v = (x - mean[j]) * a[j] + b[j];
+            return v > 0 && !(v >= high);
+        }
+    }
+
+    /** As {@link #columnDots}, of dy where {@code y} lets it pass, 0 elsewhere. */
+    void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, Passing y, float[] sums,
+            float[] dots);
+
+    /** As {@link #affineGrad}, of dy where {@code y} lets it pass, 0 elsewhere. */
+    void affineGrad(float[] dy, int dyo, float[] x, int xo, int rows, int cols, Passing y, float[] a, float[] b, float[] c,
+            float[] dx, int dxo);
 }

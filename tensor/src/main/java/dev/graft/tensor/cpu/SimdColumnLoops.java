@@ -1,6 +1,8 @@
 package dev.graft.tensor.cpu;
 
 import static dev.graft.tensor.cpu.SimdMath.S;
+import static jdk.incubator.vector.VectorOperators.GE;
+import static jdk.incubator.vector.VectorOperators.GT;
 
 import dev.graft.tensor.op.ReduceFn;
 import jdk.incubator.vector.FloatVector;
@@ -240,6 +242,63 @@ final class SimdColumnLoops {
             FloatVector g = load(dy, dyo + r * stride);
             a = a.add(g);
             b = g.fma(load(x, xo + r * stride).sub(m), b);
+        }
+        a.intoArray(sums, j);
+        b.intoArray(dots, j);
+    }
+
+    /** As {@link #dots}, of dy where {@code y} lets it pass. */
+    static int dots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, RowLoops.Passing y, float[] sums,
+            float[] dots) {
+        int j = 0;
+        for (; j <= cols - 2 * L; j += 2 * L) {
+            dots2(dy, dyo + j, x, xo + j, rows, stride, y.mean(), y.a(), y.b(), y.high(), sums, dots, j);
+        }
+        for (; j <= cols - L; j += L) {
+            dots1(dy, dyo + j, x, xo + j, rows, stride, y.mean(), y.a(), y.b(), y.high(), sums, dots, j);
+        }
+        return j;
+    }
+
+    private static void dots2(float[] dy, int dyo, float[] x, int xo, int rows, int stride, float[] mean, float[] scale,
+            float[] beta, float high, float[] sums, float[] dots, int j) {
+        FloatVector m0 = load(mean, j), m1 = load(mean, j + L);
+        FloatVector s0 = load(scale, j), s1 = load(scale, j + L);
+        FloatVector k0 = load(beta, j), k1 = load(beta, j + L);
+        FloatVector a0 = load(sums, j), a1 = load(sums, j + L);
+        FloatVector b0 = load(dots, j), b1 = load(dots, j + L);
+        FloatVector none = FloatVector.zero(S), top = FloatVector.broadcast(S, high);
+        for (int r = 0; r < rows; r++) {
+            int g = dyo + r * stride;
+            int at = xo + r * stride;
+            FloatVector d0 = load(x, at).sub(m0);
+            FloatVector d1 = load(x, at + L).sub(m1);
+            FloatVector v0 = d0.mul(s0).add(k0);
+            FloatVector v1 = d1.mul(s1).add(k1);
+            FloatVector g0 = none.blend(load(dy, g), v0.compare(GT, none)).blend(none, v0.compare(GE, top));
+            FloatVector g1 = none.blend(load(dy, g + L), v1.compare(GT, none)).blend(none, v1.compare(GE, top));
+            a0 = a0.add(g0);
+            a1 = a1.add(g1);
+            b0 = g0.fma(d0, b0);
+            b1 = g1.fma(d1, b1);
+        }
+        a0.intoArray(sums, j);
+        a1.intoArray(sums, j + L);
+        b0.intoArray(dots, j);
+        b1.intoArray(dots, j + L);
+    }
+
+    private static void dots1(float[] dy, int dyo, float[] x, int xo, int rows, int stride, float[] mean, float[] scale,
+            float[] beta, float high, float[] sums, float[] dots, int j) {
+        FloatVector m = load(mean, j), s = load(scale, j), k = load(beta, j);
+        FloatVector a = load(sums, j), b = load(dots, j);
+        FloatVector none = FloatVector.zero(S), top = FloatVector.broadcast(S, high);
+        for (int r = 0; r < rows; r++) {
+            FloatVector d = load(x, xo + r * stride).sub(m);
+            FloatVector v = d.mul(s).add(k);
+            FloatVector g = none.blend(load(dy, dyo + r * stride), v.compare(GT, none)).blend(none, v.compare(GE, top));
+            a = a.add(g);
+            b = g.fma(d, b);
         }
         a.intoArray(sums, j);
         b.intoArray(dots, j);

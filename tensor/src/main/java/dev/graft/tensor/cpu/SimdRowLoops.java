@@ -359,4 +359,38 @@ final class SimdRowLoops implements RowLoops {
         }
         PlainRowLoops.affineGrad(dy, dyo, x, xo, mean, a, b, c, dx, dxo, whole, n);
     }
+
+    @Override
+    public void columnDots(float[] dy, int dyo, float[] x, int xo, int rows, int cols, int stride, Passing y, float[] sums,
+            float[] dots) {
+        int whole = SimdColumnLoops.dots(dy, dyo, x, xo, rows, cols, stride, y, sums, dots);
+        if (whole < cols) {
+            PlainRowLoops.columnDots(dy, dyo, x, xo, rows, stride, y, sums, dots, whole, cols);
+        }
+    }
+
+    @Override
+    public void affineGrad(float[] dy, int dyo, float[] x, int xo, int rows, int cols, Passing y, float[] a, float[] b,
+            float[] c, float[] dx, int dxo) {
+        int whole = S.loopBound(cols);
+        for (int r = 0; r < rows; r++) {
+            int at = r * cols;
+            affineGradRow(dy, dyo + at, x, xo + at, whole, y.mean(), y.b(), y.high(), a, b, c, dx, dxo + at);
+            PlainRowLoops.affineGrad(dy, dyo + at, x, xo + at, y, a, b, c, dx, dxo + at, whole, cols);
+        }
+    }
+
+    /** {@code a} scales x on its way to y as it scales dy on its way back. */
+    private static void affineGradRow(float[] dy, int dyo, float[] x, int xo, int n, float[] mean, float[] beta, float high,
+            float[] a, float[] b, float[] c, float[] dx, int dxo) {
+        FloatVector none = FloatVector.zero(S);
+        for (int j = 0; j < n; j += L) {
+            FloatVector d = load(x, xo + j).sub(load(mean, j));
+            FloatVector s = load(a, j);
+            FloatVector v = d.mul(s).add(load(beta, j));
+            FloatVector g = none.blend(load(dy, dyo + j), v.compare(VectorOperators.GT, none))
+                    .blend(none, v.compare(VectorOperators.GE, high));
+            s.mul(g).add(load(b, j).mul(d)).add(load(c, j)).intoArray(dx, dxo + j);
+        }
+    }
 }

@@ -104,8 +104,10 @@ public sealed interface NormOp extends PrimitiveOp {
     }
 
     /**
-     * eps: that of the forward op. Inputs: dy, x, y [..., C], gamma, mean, invstd [C]; outputs: dx, dgamma [C], dbeta [C],
-     * and dresidual, as x, if the forward op had a residual. y, the forward op's output, tells where the activation passed.
+     * eps: that of the forward op. Inputs: dy, x, y [..., C], gamma, mean, invstd [C], and beta [C] if the forward op had no
+     * residual and this is no dresidual; outputs: dx, dgamma [C], dbeta [C], and dresidual, as x, if the forward op had a
+     * residual. y, the forward op's output, tells where the activation passed; with beta it can be made from x again, which
+     * is less to read.
      */
     record BatchNormActivationBackward(double eps, FusedOp.Activation activation, boolean residual) implements NormOp {
         @Override
@@ -115,8 +117,12 @@ public sealed interface NormOp extends PrimitiveOp {
 
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
-            Check.arity(in, 6);
+            Check.that(in.length == 6 || in.length == 7 && !residual,
+                    () -> "takes 6 inputs, or 7 without a residual, got " + in.length);
             Check.shape(in[2], in[1].shape(), "saved output");
+            if (in.length == 7) {
+                Check.shape(in[6], in[3].shape(), "beta");
+            }
             Check.sameType(in[1], in[2]);
             saved(new TensorSpec[] {in[0], in[1], in[3], in[4], in[5]}, Shape.of(in[1].dim(-1)));
             return residual ? Check.out(in[1], in[3], in[3], in[1]) : Check.out(in[1], in[3], in[3]);

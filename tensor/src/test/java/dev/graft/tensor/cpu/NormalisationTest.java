@@ -172,6 +172,59 @@ class NormalisationTest {
         }
     }
 
+    /** y made from x again against y read, bit for bit, also on the activation's kinks and where x is no number. */
+    @ParameterizedTest
+    @MethodSource("loops")
+    void theActivationsGradientNeedsNoOutput(RowLoops loops) {
+        BatchNorm norm = new BatchNorm(loops, loops.lanes() == 1 ? new PlainElementLoops() : ElementLoops.best());
+        for (FusedOp.Activation then : List.of(FusedOp.Activation.RELU, FusedOp.Activation.RELU6)) {
+            for (int[] s : SIZES) {
+                for (float special : new float[] {0, Float.NaN, Float.POSITIVE_INFINITY}) {
+                    float[] x = normal(3, s[0] * s[1]);
+                    for (int i = 0; i < x.length; i++) {
+                        x[i] = Math.round(4 * x[i]);
+                    }
+                    x[x.length / 2] += special;
+                    float[] dy = normal(4, x.length);
+                    float[][] c = new float[4][s[1]]; // gamma, mean, invstd, beta, such that y is 0 or 6 at times
+                    for (int j = 0; j < s[1]; j++) {
+                        c[0][j] = 1 + j % 3;
+                        c[1][j] = j % 5 - 2;
+                        c[2][j] = j % 2 == 0 ? 1 : 0.5f;
+                        c[3][j] = j % 7 - 3;
+                    }
+                    float[] y = new float[x.length];
+                    for (int i = 0; i < x.length; i++) {
+                        int j = i % s[1];
+                        float v = Math.max(0, (x[i] - c[1][j]) * (c[2][j] * c[0][j]) + c[3][j]);
+                        y[i] = then == FusedOp.Activation.RELU ? v : Math.min(v, 6);
+                    }
+                    F32[] in = {F32.of(dy), F32.of(x), F32.of(y), F32.of(c[0]), F32.of(c[1]), F32.of(c[2])};
+                    List<float[]> read = gradients(norm, then, in, null, s);
+                    List<float[]> made = gradients(norm, then, in, F32.of(c[3]), s);
+                    for (int k = 0; k < 3; k++) {
+                        assertThat(made.get(k)).as(then + " " + Arrays.toString(s) + " " + special + " " + k)
+                                .containsExactly(read.get(k));
+                    }
+                }
+            }
+        }
+    }
+
+    private static List<float[]> gradients(BatchNorm norm, FusedOp.Activation then, F32[] in, F32 beta, int[] s) {
+        return onOneAndTwoThreadsList(() -> {
+            List<float[]> out = List.of(new float[s[0] * s[1]], new float[s[1]], new float[s[1]]);
+            norm.backward(then, in[0], in[1], in[2], in[3], in[4], in[5], beta, F32.of(out.get(0)), F32.of(out.get(1)),
+                    F32.of(out.get(2)), null, s[0], s[1]);
+            for (float[] o : out) {
+                for (int i = 0; i < o.length; i++) {
+                    o[i] += 0f; // -0 and 0 are the same
+                }
+            }
+            return out;
+        });
+    }
+
     @FunctionalInterface
     private interface Norm {
         List<float[]> run(float[] x, float[] gamma, float[] beta, float[] dy);
