@@ -34,7 +34,7 @@ record Recipe(Strategy strategy, List<String> freeze, Integer epochs, Integer ba
         if (augment != null) {
             p = p.withAugmentation(augment);
         }
-        if (copies > 0) {
+        if (copies != 0) {      // a negative number is refused
             p = p.withAugmentation(true).withAugmentedCopies(copies);
         }
         p = featureCache.equals(NO_CACHE) ? p.withCachedFeatures(false)

@@ -58,6 +58,12 @@ class BadInputTest {
     }
 
     @Test
+    void aNegativeNumberOfAugmentedCopies() {
+        refused(Graft.run("finetune", "--model", "graft_cifar", "--data", photos, "--out", out, "--augmented-copies", -2),
+                "augmented copies", "-2", "0 or more");
+    }
+
+    @Test
     void oneClassOnly() {
         refused(finetune("graft_cifar", null, SmallPhotos.fill(folder.resolve("one"), 1, 4, 1)), "only one class", "bar");
     }

@@ -11,6 +11,7 @@ import dev.graft.pretrained.format.WeightFile;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.cpu.WorkerPool;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,7 +21,6 @@ import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -73,7 +73,7 @@ public final class WeightLoader {
     private static List<Tensor> read(LoadPlan plan, WeightFile file) {
         Tensor[] values = new Tensor[plan.assignments().size()];
         Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
-        IntStream.range(0, values.length).parallel().forEach(i -> {
+        WorkerPool.shared().run(values.length, i -> {
             try {
                 if (failures.isEmpty()) {
                     values[i] = Scope.persistent(() -> plan.assignments().get(i).read(file));

@@ -30,7 +30,7 @@ record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double s
               --peer     one or more; without it torch (libtorch, channels-last) and djl
               --only     rows whose name holds this regular expression, such as 'gemm' or 'conv3x3/64x56'
               --rounds   starts of each process, 3 by default
-              --seconds  timed per row and process, 0.3 by default, twice as long for networks
+              --seconds  timed per row and process, 0.2 by default, twice as long for networks
               --minutes  about how long it may take; of later rounds only what fits is done, the first is done whole
               --avx2     every engine limited to AVX2, for a table of its own (torch and djl only)
               --quick    one round of 0.15 seconds
@@ -43,7 +43,7 @@ record Options(List<Peer> peers, Pattern only, boolean all, int rounds, double s
         String only = "";
         boolean all = false;
         int rounds = 3;
-        double seconds = 0.3;
+        double seconds = 0.2;
         int threads = Runtime.getRuntime().availableProcessors();
         boolean avx2 = false;
         double minutes = Double.POSITIVE_INFINITY;

@@ -11,7 +11,6 @@ import java.util.List;
 public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
     private static final int LEAST = 3;
     private static final int SETTLED = 3;
-    private static final int LEAST_WARM = 2;
 
     /** Milliseconds: the median, the fastest, and how many were timed. */
     public record Times(double median, double fastest, int count) {
@@ -24,13 +23,14 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
         }
     }
 
-    public Times time(Runnable call) {
-        warm(call);
+    /** @param before seconds that the same work was done for already, as when its result was checked */
+    public Times time(Runnable call, double before) {
+        warm(call, before);
         return window(call, seconds, LEAST);
     }
 
     /** Ends when {@value #SETTLED} windows in a row were not 3 % faster than the best before. */
-    private void warm(Runnable call) {
+    private void warm(Runnable call, double before) {
         long start = System.nanoTime();
         double best = Double.POSITIVE_INFINITY;
         int settled = 0;
@@ -40,9 +40,9 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
             calls += t.count();
             settled = t.median() < 0.97 * best ? 0 : settled + 1;
             best = Math.min(best, t.median());
-            double spent = (System.nanoTime() - start) / 1e9;
-            if (spent >= mostWarm && calls >= LEAST_WARM
-                    || spent >= leastWarm && calls >= 2 * LEAST_WARM && settled >= SETTLED) {
+            double spent = before + (System.nanoTime() - start) / 1e9;
+            if (spent >= mostWarm && (calls > 1 || before > 0)
+                    || spent >= leastWarm && calls > SETTLED && settled >= SETTLED) {
                 return;
             }
         }

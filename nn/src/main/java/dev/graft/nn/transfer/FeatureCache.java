@@ -28,14 +28,24 @@ import java.util.function.IntConsumer;
  *
  * @param folder where the files lie
  * @param limit  bytes that all of them may take: the ones unused for longest make room, and what does not fit is not written
+ * @param since  what was used from then on makes no room: sets of one run do not push each other out
  */
-public record FeatureCache(Path folder, long limit) {
+public record FeatureCache(Path folder, long limit, Instant since) {
     private static final System.Logger LOG = System.getLogger(FeatureCache.class.getName());
     private static final long DEFAULT_LIMIT = 4L << 30;
     /** Bytes that are left free on a disk. */
     private static final long SPARE = 64L << 20;
     /** Keeps nothing on disk. */
     static final FeatureCache MEMORY = new FeatureCache(Path.of(""), -1);
+
+    public FeatureCache(Path folder, long limit) {
+        this(folder, limit, Instant.MAX);
+    }
+
+    /** As it is to be used by a run that begins now. */
+    FeatureCache forRun() {
+        return new FeatureCache(folder, limit, Instant.now());
+    }
 
     /** Property {@code graft.cache} names the folder; {@code ~/.cache/graft} otherwise. */
     public static FeatureCache standard() {
@@ -44,8 +54,11 @@ public record FeatureCache(Path folder, long limit) {
         return new FeatureCache(base.resolve("features"), DEFAULT_LIMIT);
     }
 
-    /** Features that lie in the folder; null when they do not. */
+    /** Features that lie in the folder, as float32 where they are known not to fit {@code format}; null when they do not. */
     Features find(FeatureRequest request, FeatureFormat format) {
+        if (isKnownNotToFit(request, format)) {
+            return find(request, FeatureFormat.FLOAT32);
+        }
         String key = request.key(format);
         Path file = file(key);
         if (Files.isRegularFile(file)) {
@@ -74,11 +87,32 @@ public record FeatureCache(Path folder, long limit) {
             return found;
         }
         try {
-            return make(request, format.stored(), progress);
+            return make(request, isKnownNotToFit(request, format) ? FeatureFormat.FLOAT32 : format.stored(), progress);
         } catch (FeatureWriter.DoesNotFit e) {
+            rememberNotToFit(request, format);
             LOG.log(Level.WARNING, "feature cache: {0} does not fit {1}, so the features are kept as float32",
                     e.getMessage(), format.stored().label());
             return of(request, FeatureFormat.FLOAT32, progress);
+        }
+    }
+
+    /** An empty file says so: all images would be computed in vain to find it out again. */
+    private Path verdict(FeatureRequest request, FeatureFormat format) {
+        return folder.resolve(request.key(format) + ".unfit");
+    }
+
+    private boolean isKnownNotToFit(FeatureRequest request, FeatureFormat format) {
+        return limit > 0 && format.stored() != FeatureFormat.FLOAT32 && Files.exists(verdict(request, format));
+    }
+
+    private void rememberNotToFit(FeatureRequest request, FeatureFormat format) {
+        try {
+            if (limit > 0) {
+                Files.createDirectories(folder);
+                Files.write(verdict(request, format), new byte[0]);
+            }
+        } catch (IOException e) {
+            LOG.log(Level.DEBUG, "feature cache: {0} is not written ({1})", verdict(request, format), e);
         }
     }
 
@@ -108,7 +142,9 @@ public record FeatureCache(Path folder, long limit) {
             return null;
         }
         Files.createDirectories(folder);
-        makeRoom(bytes);
+        if (!makeRoom(bytes)) {
+            return null;
+        }
         long free = Files.getFileStore(folder).getUsableSpace();
         long needed = FeatureWriter.bytesWhileWritten(layout) + SPARE;
         if (free < needed) {
@@ -126,8 +162,11 @@ public record FeatureCache(Path folder, long limit) {
         }
     }
 
-    /** Deletes the files unused for longest until {@code bytes} more fit, and what killed runs left half written. */
-    private void makeRoom(long bytes) throws IOException {
+    /**
+     * Deletes the files unused for longest until {@code bytes} more fit, and what killed runs left half written. False, and
+     * none is deleted, when this run's own would have to go.
+     */
+    private boolean makeRoom(long bytes) throws IOException {
         record Entry(Path file, long size, Instant used) {}
         List<Entry> entries = new ArrayList<>();
         try (DirectoryStream<Path> all = Files.newDirectoryStream(folder, "*.{features,tmp}")) {
@@ -142,13 +181,18 @@ public record FeatureCache(Path folder, long limit) {
         }
         entries.sort(Comparator.comparing(Entry::used));
         long taken = bytes + entries.stream().mapToLong(Entry::size).sum();
+        entries.removeIf(e -> !e.used.isBefore(since));
+        if (taken - entries.stream().mapToLong(Entry::size).sum() > limit) {
+            return false;
+        }
         for (Entry e : entries) {
             if (taken <= limit) {
-                return;
+                return true;
             }
             Files.deleteIfExists(e.file());
             taken -= e.size();
         }
+        return true;
     }
 
     /** Sends all images through the stages, batch by batch, and writes what comes out. */

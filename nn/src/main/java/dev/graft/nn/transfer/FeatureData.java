@@ -34,7 +34,9 @@ record FeatureData(Batches batches, int[] samples, List<Features> features, Auto
         return new FeatureData(Batches.of(loader), null, List.of(), loader);
     }
 
-    /** Takes {@code copies} over. Those that fit are widened at once: gathering rows then is all that a step pays. */
+    /**
+     * Takes {@code copies} over. Those that fit are widened at once, and closed: gathering rows then is all that a step pays.
+     */
     static FeatureData features(List<Features> copies, Device device, int batch, boolean shuffle, long seed) {
         Features f = copies.getFirst();
         int[] present = Arrays.stream(f.present()).filter(i -> copies.stream().allMatch(c -> c.has(i))).toArray();
@@ -55,10 +57,10 @@ record FeatureData(Batches batches, int[] samples, List<Features> features, Auto
         Tensor x = onDevice(place, () -> Tensor.from(DType.F32, wide, Shape.of(present.length).concat(f.shape())));
         Tensor y = onDevice(place, () -> Tensor.of(labels, labels.length));
         Batches b = shuffle ? Batches.shuffled(x, y, batch, seed) : Batches.of(x, y, batch);
+        copies.forEach(Features::close);
         return new FeatureData(b, present, copies, () -> {
             x.close();
             y.close();
-            copies.forEach(Features::close);
         });
     }
 

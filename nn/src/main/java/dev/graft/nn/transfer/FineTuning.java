@@ -163,15 +163,16 @@ public final class FineTuning {
         if (resumed != null) {
             resumed.loadInto(net);      // before the features of frozen stages are computed with these weights
         }
-        FeatureChoice choice = FeatureChoice.of(net, plan, data, train, eval, cache);
+        FeatureCache mine = cache.forRun();
+        FeatureChoice choice = FeatureChoice.of(net, plan, data, train, eval, mine);
         if (choice.reason() != null) {
             note("features of the frozen layers are not cached: " + choice.reason());
         }
         int prefix = choice.prefix();
         plan.applyTo(net, 0);
-        try (FeatureData trainData = prefix == 0 ? images(data.train(), train, true) : features(choice.training(), true);
+        try (FeatureData trainData = prefix == 0 ? images(data.train(), train, true) : features(choice.training(), true, mine);
                 FeatureData validation = prefix == 0 ? images(data.validation(), eval, false)
-                        : features(List.of(choice.validation()), false);
+                        : features(List.of(choice.validation()), false, mine);
                 Optimizer optimizer = new Optimizer(net, plan.rule(), plan.groups())) {
             double featureSeconds = (System.nanoTime() - start) / 1e9;
             if (prefix > 0) {
@@ -218,13 +219,13 @@ public final class FineTuning {
         return FeatureData.images(new DataLoader(set, transforms, o));
     }
 
-    private FeatureData features(List<FeatureRequest> copies, boolean training) {
+    private FeatureData features(List<FeatureRequest> copies, boolean training, FeatureCache mine) {
         int images = copies.getFirst().data().size();
         long start = System.nanoTime();
         List<Features> all = new ArrayList<>();
         try {
             for (FeatureRequest r : copies) {
-                all.add(cache.of(r, plan.featureFormat(), n -> { }));
+                all.add(mine.of(r, plan.featureFormat(), n -> { }));
             }
             String varied = copies.size() > 1 ? " in " + copies.size() + " varied copies" : "";
             note(String.format(Locale.ROOT, "features of %d %s images%s: %.1f s", images,

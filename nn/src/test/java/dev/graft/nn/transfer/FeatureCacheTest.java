@@ -115,6 +115,22 @@ class FeatureCacheTest {
     }
 
     @Test
+    void setsOfOneRunDoNotPushEachOtherOut() throws IOException {
+        long one = new FeatureFile(FeatureFormat.FLOAT32, Shape.of(8, 8, 8), 4, 0, "").size();
+        FeatureCache cache = new FeatureCache(folder, 5 * one / 2);
+        features(cache, images(4, 1));
+        String old = files().getFirst();
+        Files.setLastModifiedTime(folder.resolve(old), FileTime.from(Instant.now().minusSeconds(200)));
+        FeatureCache run = cache.forRun();
+        features(run, images(4, 2));
+        features(run, images(4, 3));
+        List<String> kept = files();
+        assertThat(kept).as("what an earlier run left makes room").hasSize(2).doesNotContain(old);
+        features(run, images(4, 4));
+        assertThat(files()).as("a third set of this run stays in memory").isEqualTo(kept);
+    }
+
+    @Test
     void theSetsUnusedForLongestMakeRoom() throws IOException {
         long one = new FeatureFile(FeatureFormat.FLOAT32, Shape.of(8, 8, 8), 4, 0, "").size();
         FeatureCache cache = new FeatureCache(folder, 5 * one / 2);
@@ -254,6 +270,21 @@ class FeatureCacheTest {
         net.parameters().get("first.1.weight").assign(Tensor.fill(new TensorSpec(DType.F32, Shape.of(8)), 1e6, Device.CPU));
         try (Features f = new FeatureCache(folder, 1 << 20).of(request(images(4, 9)), FeatureFormat.FLOAT16, n -> { })) {
             assertThat(f.format()).isEqualTo(FeatureFormat.FLOAT32);
+        }
+    }
+
+    @Test
+    void thatAFormatDoesNotFitIsFoundOutOnce() {
+        net.parameters().get("first.1.weight").assign(Tensor.fill(new TensorSpec(DType.F32, Shape.of(8)), 1e6, Device.CPU));
+        FeatureCache cache = new FeatureCache(folder, 1 << 20);
+        Damaged data = new Damaged(images(4, 9), new AtomicInteger());
+        try (Features f = cache.of(request(data), FeatureFormat.FLOAT16, n -> { })) {
+            int reads = data.reads().get();
+            try (Features again = cache.of(request(data), FeatureFormat.FLOAT16, n -> { })) {
+                assertThat(data.reads()).as("images read for features that are cached").hasValue(reads);
+                assertThat(again.format()).isEqualTo(FeatureFormat.FLOAT32);
+                assertThat(again.row(2)).containsExactly(f.row(2));
+            }
         }
     }
 

@@ -11,7 +11,7 @@ final class Elements {
     private static final ValueLayout.OfShort SHORT = ElementType.SHORT;
     private static final ValueLayout.OfInt INT = ElementType.INT;
     private static final ValueLayout.OfLong LONG = ElementType.LONG;
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private Elements() {

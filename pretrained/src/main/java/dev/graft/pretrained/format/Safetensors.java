@@ -11,11 +11,12 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
+import java.util.zip.CRC32;
 
 /**
  * safetensors: 8 bytes header length, JSON header, data. The data is memory-mapped. As in the reference implementation,
@@ -32,6 +33,9 @@ final class Safetensors implements WeightFormat {
     /** In the format, but without a Java or Graft type that holds them. */
     private static final Set<String> UNREADABLE = Set.of("C64", "F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "F8_E4M3FNUZ",
             "F8_E5M2FNUZ");
+
+    /** What a ByteBuffer can hold. */
+    private static final long MAPPED_CHUNK = 1 << 30;
 
     @Override
     public String name() {
@@ -62,7 +66,7 @@ final class Safetensors implements WeightFormat {
         checkCovered(refusal, header, file.size() - dataStart);
         Contents contents = new Contents(refusal);
         contents.metadata.putAll(header.metadata());
-        Mapping mapping = resources.add(new Mapping(refusal, file, dataStart, checkedDataHash(refusal, header)));
+        Mapping mapping = resources.add(new Mapping(refusal, file, dataStart, check(refusal, header)));
         for (SafetensorsHeader.Tensor t : header.tensors()) {
             ElementType type = TYPES.get(t.dtype());
             if (type != null) {
@@ -85,8 +89,8 @@ final class Safetensors implements WeightFormat {
 
     private static void checkCovered(Refusal refusal, SafetensorsHeader header, long bytes) {
         List<SafetensorsHeader.Tensor> byOffset = new ArrayList<>(header.tensors());
-        byOffset.sort(Comparator.comparingLong(SafetensorsHeader.Tensor::begin)
-                .thenComparingLong(SafetensorsHeader.Tensor::end));
+        byOffset.sort((a, b) -> a.begin() != b.begin() ? Long.compare(a.begin(), b.begin())
+                : Long.compare(a.end(), b.end()));
         long at = 0;
         for (SafetensorsHeader.Tensor t : byOffset) {
             if (t.begin() != at || t.end() < t.begin()) {
@@ -100,8 +104,8 @@ final class Safetensors implements WeightFormat {
         }
     }
 
-    /** The hash of the data that the header promises, or null; the header's own hash is verified here. */
-    private static String checkedDataHash(Refusal refusal, SafetensorsHeader header) {
+    /** How the data is verified; the header's own hash, which covers what the data's should be, is verified here. */
+    private static Check check(Refusal refusal, SafetensorsHeader header) {
         String expected = header.metadata().get(SafetensorsHeader.HEADER_HASH);
         String data = header.metadata().get(SafetensorsHeader.DATA_HASH);
         if (expected == null && data == null) {
@@ -110,22 +114,57 @@ final class Safetensors implements WeightFormat {
         if (data == null || !header.hash().equals(expected)) {
             throw refusal.damaged("the header's SHA-256 is not the one it was written with");
         }
-        return data;
+        String crc = header.metadata().get(SafetensorsHeader.DATA_CRC);
+        return crc != null ? new Check("CRC-32", crc, Safetensors::crc32) : new Check("SHA-256", data, Safetensors::sha256);
     }
 
-    /** The mapped data; its SHA-256, where the header has one, is verified once, before anything is read from it. */
+    /** A sum that the data must have, as its hexadecimal digits. */
+    private record Check(String name, String expected, Function<MemorySegment, String> sum) {
+        void verify(Refusal refusal, MemorySegment data) {
+            String found = sum.apply(data);
+            if (!found.equals(expected)) {
+                throw refusal.damaged("the data's " + name + " is " + found + " instead of " + expected);
+            }
+        }
+    }
+
+    private static String crc32(MemorySegment data) {
+        CRC32 crc = new CRC32();
+        for (long at = 0; at < data.byteSize(); at += MAPPED_CHUNK) {
+            crc.update(data.asSlice(at, Math.min(MAPPED_CHUNK, data.byteSize() - at)).asByteBuffer());
+        }
+        return hex(crc);
+    }
+
+    /** The eight digits of a CRC. */
+    static String hex(CRC32 crc) {
+        return HexFormat.of().toHexDigits((int) crc.getValue());
+    }
+
+    private static String sha256(MemorySegment data) {
+        MessageDigest sha = SafetensorsHeader.sha256();
+        byte[] chunk = new byte[1 << 16];
+        for (long at = 0; at < data.byteSize(); at += chunk.length) {
+            int n = (int) Math.min(chunk.length, data.byteSize() - at);
+            MemorySegment.copy(data, ValueLayout.JAVA_BYTE, at, chunk, 0, n);
+            sha.update(chunk, 0, n);
+        }
+        return HexFormat.of().formatHex(sha.digest());
+    }
+
+    /** The mapped data; its sum, where the header has one, is verified once, before anything is read from it. */
     private static final class Mapping implements Closeable {
         private final Refusal refusal;
         private final FileBytes file;
-        private final String sha256;
+        private final Check check;
         private final Arena arena = Arena.ofShared();
         private final MemorySegment data;
         private boolean verified;
 
-        Mapping(Refusal refusal, FileBytes file, long start, String sha256) throws IOException {
+        Mapping(Refusal refusal, FileBytes file, long start, Check check) throws IOException {
             this.refusal = refusal;
             this.file = file;
-            this.sha256 = sha256;
+            this.check = check;
             file.checkNotShortened();
             this.data = file.channel().map(FileChannel.MapMode.READ_ONLY, start, file.size() - start, arena);
         }
@@ -137,21 +176,10 @@ final class Safetensors implements WeightFormat {
         }
 
         private synchronized void verify() {
-            if (sha256 == null || verified) {
-                return;
+            if (check != null && !verified) {
+                check.verify(refusal, data);
+                verified = true;
             }
-            MessageDigest sha = SafetensorsHeader.sha256();
-            byte[] chunk = new byte[1 << 16];
-            for (long at = 0; at < data.byteSize(); at += chunk.length) {
-                int n = (int) Math.min(chunk.length, data.byteSize() - at);
-                MemorySegment.copy(data, ValueLayout.JAVA_BYTE, at, chunk, 0, n);
-                sha.update(chunk, 0, n);
-            }
-            String found = HexFormat.of().formatHex(sha.digest());
-            if (!found.equals(sha256)) {
-                throw refusal.damaged("the data's SHA-256 is " + found + " instead of " + sha256);
-            }
-            verified = true;
         }
 
         @Override

@@ -22,11 +22,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.zip.CRC32;
 
 /**
  * Writes a safetensors file: collect tensors with {@code put}, then {@link #write}. The file appears whole or not at all: it
  * is written beside the target, forced to disk and renamed over it, so an earlier file stays intact when anything fails.
- * The header's metadata carries SHA-256 sums of data and header, which {@link WeightFile} verifies.
+ * The header's metadata carries SHA-256 sums of data and header, and the data's CRC-32; {@link WeightFile} verifies them.
  *
  * <p>Arrays and segments (but not tensors) are used in place; they must not change before {@link #write} returns.
  */
@@ -52,9 +53,10 @@ public final class SafetensorsWriter {
     private final Map<String, Item> items = new LinkedHashMap<>();
     private final Map<String, String> metadata = new LinkedHashMap<>();
 
-    /** Adds a metadata entry; the keys {@code graft.sha256*} are the writer's own. */
+    /** Adds a metadata entry; the keys {@code graft.sha256*} and {@code graft.crc32} are the writer's own. */
     public SafetensorsWriter metadata(String key, String value) {
-        if (key.equals(SafetensorsHeader.DATA_HASH) || key.equals(SafetensorsHeader.HEADER_HASH)) {
+        if (key.equals(SafetensorsHeader.DATA_HASH) || key.equals(SafetensorsHeader.DATA_CRC)
+                || key.equals(SafetensorsHeader.HEADER_HASH)) {
             throw new GraftException("safetensors metadata '" + key + "' is computed while writing; choose another key");
         }
         metadata.put(key, value);
@@ -180,7 +182,7 @@ public final class SafetensorsWriter {
         }
         // The hashes have a fixed length: the header is written with zeros first and again when they are known.
         String unknown = "0".repeat(64);
-        byte[] header = header(begins, unknown, unknown).toJson();
+        byte[] header = header(begins, unknown, "00000000", unknown).toJson();
         if (header.length > SafetensorsHeader.MAX_BYTES) {
             throw new GraftException("safetensors: the header with " + items.size() + " tensors and the metadata has "
                     + header.length + " bytes, more than the format's " + SafetensorsHeader.MAX_BYTES
@@ -188,6 +190,7 @@ public final class SafetensorsWriter {
         }
         writeFully(out, lengthAnd(header));
         MessageDigest sha = SafetensorsHeader.sha256();
+        CRC32 crc = new CRC32();
         byte[] chunk = new byte[CHUNK];
         for (Item i : layout) {
             int perChunk = CHUNK / i.dtype.bytes();
@@ -195,16 +198,18 @@ public final class SafetensorsWriter {
                 int count = (int) Math.min(perChunk, i.shape.size() - from);
                 i.source.fill(from, count, MemorySegment.ofArray(chunk));
                 sha.update(chunk, 0, count * i.dtype.bytes());
+                crc.update(chunk, 0, count * i.dtype.bytes());
                 writeFully(out, ByteBuffer.wrap(chunk, 0, count * i.dtype.bytes()));
             }
         }
         String dataHash = HexFormat.of().formatHex(sha.digest());
-        String headerHash = header(begins, dataHash, unknown).hash();
+        String dataCrc = Safetensors.hex(crc);
+        String headerHash = header(begins, dataHash, dataCrc, unknown).hash();
         out.position(0);
-        writeFully(out, lengthAnd(header(begins, dataHash, headerHash).toJson()));
+        writeFully(out, lengthAnd(header(begins, dataHash, dataCrc, headerHash).toJson()));
     }
 
-    private SafetensorsHeader header(Map<String, Long> begins, String dataHash, String headerHash) {
+    private SafetensorsHeader header(Map<String, Long> begins, String dataHash, String dataCrc, String headerHash) {
         List<SafetensorsHeader.Tensor> tensors = new ArrayList<>();
         for (Item i : items.values()) {
             int[] dims = i.shape.dims();
@@ -217,6 +222,7 @@ public final class SafetensorsWriter {
         }
         Map<String, String> all = new LinkedHashMap<>(metadata);
         all.put(SafetensorsHeader.DATA_HASH, dataHash);
+        all.put(SafetensorsHeader.DATA_CRC, dataCrc);
         all.put(SafetensorsHeader.HEADER_HASH, headerHash);
         return new SafetensorsHeader(tensors, all);
     }

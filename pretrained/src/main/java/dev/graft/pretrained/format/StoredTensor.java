@@ -15,6 +15,7 @@ final class StoredTensor {
     /** A view that is larger than this and also than {@link #MAX_EXPANSION} times its bytes in the file is refused. */
     static final long FREE_EXPANSION = 256L << 20;
     static final long MAX_EXPANSION = 100;
+    private static final long MOST_IN_RUN = 1 << 16;
 
     private final Refusal refusal;
     private final String name;
@@ -96,7 +97,7 @@ final class StoredTensor {
         int width = type.bytes();
         MemorySegment data = storage.range(offset * width, extent * width);
         if (!contiguous()) {
-            data = width == Integer.BYTES && extent <= FileBytes.MAX_ARRAY / width ? MemorySegment.ofArray(gather(ints(data)))
+            data = holdsFloats() ? MemorySegment.ofArray(gather(data))
                     : MemorySegment.ofArray(gather(data, new byte[arrayBytes(width)]));
         }
         if (bigEndian && width > 1) {
@@ -144,29 +145,67 @@ final class StoredTensor {
         return new StoredTensor(refusal, name, type, bigEndian, storage, offset, Shape.of(dims), permuted, extent);
     }
 
-    private int[] ints(MemorySegment from) {
-        int[] all = new int[(int) extent];
-        MemorySegment.copy(from, ElementType.INT, 0, all, 0, all.length);
+    /** Whether {@link #floats} gives what {@link #read} does. */
+    boolean holdsFloats() {
+        return type == ElementType.F32 && !bigEndian && (contiguous() || inRuns());
+    }
+
+    /** All elements of a tensor that {@link #holdsFloats}, row-major: the one copy of them that is made. */
+    float[] floats() throws IOException {
+        arrayBytes(Float.BYTES);
+        if (shape.size() == 0) {
+            return new float[0];
+        }
+        MemorySegment data = storage.range(offset * Float.BYTES, extent * Float.BYTES);
+        if (!contiguous()) {
+            return gather(data);
+        }
+        float[] all = new float[(int) shape.size()];
+        MemorySegment.copy(data, Elements.FLOAT, 0, all, 0, all.length);
         return all;
     }
 
-    /** As the other for 4-byte elements, the usual ones: arrays are fast from the first call on. */
-    private int[] gather(int[] from) {
-        arrayBytes(Integer.BYTES);
-        int[] to = new int[(int) shape.size()];
+    /** Whether what belongs to one index of the first axis lies together, apart from others, and is not large. */
+    private boolean inRuns() {
+        return shape.rank() > 1 && strides[0] >= run() && run() <= MOST_IN_RUN;
+    }
+
+    private long run() {
+        long run = 1;
+        for (int i = 1; i < strides.length; i++) {
+            run += (shape.dim(i) - 1) * strides[i];
+        }
+        return run;
+    }
+
+    /**
+     * The elements of a float32 tensor that lies {@link #inRuns}, such as a convolution's weights in another
+     * order. Each run is copied to an array before it is put into order: arrays are fast from the first call on, and what is
+     * read with gaps is in the cache.
+     */
+    private float[] gather(MemorySegment from) {
+        arrayBytes(Float.BYTES);
+        float[] to = new float[(int) shape.size()];
+        float[] run = new float[(int) run()];
         int rank = shape.rank();
         int inner = shape.dim(rank - 1);
         int step = (int) strides[rank - 1];
         int[] index = new int[rank];
         long start = 0;
+        long copied = -1;
         for (int at = 0; at < to.length; at += inner) {
-            gatherRow(from, (int) start, inner > 1 ? step : 0, to, at, inner);
+            long first = index[0] * strides[0];
+            if (first != copied) {
+                MemorySegment.copy(from, Elements.FLOAT, first * Float.BYTES, run, 0, run.length);
+                copied = first;
+            }
+            gatherRow(run, (int) (start - first), inner > 1 ? step : 0, to, at, inner);
             start = next(index, start);
         }
         return to;
     }
 
-    private static void gatherRow(int[] from, int start, int step, int[] to, int at, int count) {
+    private static void gatherRow(float[] from, int start, int step, float[] to, int at, int count) {
         for (int i = 0; i < count; i++) {
             to[at + i] = from[start + i * step];
         }

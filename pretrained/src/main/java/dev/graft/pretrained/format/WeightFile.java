@@ -28,7 +28,8 @@ import java.util.Map;
  * }</pre>
  *
  * <p>Every failure is a {@link GraftException} naming the file. A checksum that a file carries is verified when its data is
- * first read: the CRC of zip entries, and the SHA-256 that {@link SafetensorsWriter} leaves in the header.
+ * first read: the CRC of zip entries, and the CRC-32, or else the SHA-256, that {@link SafetensorsWriter} leaves in the
+ * header.
  */
 public final class WeightFile implements AutoCloseable {
     private final Path path;
@@ -135,19 +136,8 @@ public final class WeightFile implements AutoCloseable {
      * {@link InternalError}.
      */
     public MemorySegment read(String name) {
-        return read(name, stored(name));
-    }
-
-    private MemorySegment read(String name, StoredTensor tensor) {
-        try {
-            return tensor.read();
-        } catch (IOException e) {
-            throw refusal.damaged("tensor " + Refusal.quote(name) + " cannot be read: " + e.getMessage(), e);
-        } catch (OutOfMemoryError e) {
-            throw tooLarge(name, tensor.shape());
-        } catch (InternalError e) {
-            throw faulted(name, e);
-        }
+        StoredTensor tensor = stored(name);
+        return guarded(name, tensor.shape(), tensor::read);
     }
 
     /** A tensor on the CPU with the stored dtype and shape, in the scope that is open. */
@@ -159,17 +149,22 @@ public final class WeightFile implements AutoCloseable {
     /** As {@link #tensor(String)}, in the order that {@code transform} gives, as {@code shape} and {@code dtype}. */
     Tensor tensor(String name, Transform transform, Shape shape, DType dtype) {
         StoredTensor stored = transform.apply(stored(name));
-        return Tensor.from(dtype, convert(name, stored, (data, e) -> Elements.carrier(data, e, dtype)), shape);
+        return Tensor.from(dtype, dtype == DType.F32 ? floats(name, stored)
+                : convert(name, stored, (t, e) -> Elements.carrier(t.read(), e, dtype)), shape);
     }
 
     /** The elements as float32, from any dtype; float64 is rounded to nearest, bool gives 0 and 1. */
     public float[] floats(String name) {
-        return convert(name, stored(name), Elements::floats);
+        return floats(name, stored(name));
+    }
+
+    private float[] floats(String name, StoredTensor stored) {
+        return convert(name, stored, (t, e) -> t.holdsFloats() ? t.floats() : Elements.floats(t.read(), e));
     }
 
     /** The elements as float64, from any dtype; exact except for int64 beyond 2^53. */
     public double[] doubles(String name) {
-        return convert(name, stored(name), Elements::doubles);
+        return convert(name, stored(name), (t, e) -> Elements.doubles(t.read(), e));
     }
 
     /** The elements of an integer or bool tensor. */
@@ -179,11 +174,11 @@ public final class WeightFile implements AutoCloseable {
             throw refusal.refused("tensor " + Refusal.quote(name) + " is " + e.dtype() + ", not integers",
                     "read it with floats() or doubles()");
         }
-        return convert(name, stored(name), Elements::longs);
+        return convert(name, stored(name), (t, entry) -> Elements.longs(t.read(), entry));
     }
 
     private interface Conversion<T> {
-        T apply(MemorySegment data, WeightEntry entry);
+        T apply(StoredTensor tensor, WeightEntry entry) throws IOException;
     }
 
     private <T> T convert(String name, StoredTensor stored, Conversion<T> conversion) {
@@ -192,13 +187,22 @@ public final class WeightFile implements AutoCloseable {
             throw refusal.refused("tensor " + Refusal.quote(name) + " of shape " + e.shape()
                     + " has too many elements for one Java array", "read its bytes with read() and take slices");
         }
-        MemorySegment data = read(name, stored);
+        return guarded(name, e.shape(), () -> conversion.apply(stored, e));
+    }
+
+    private interface Reading<T> {
+        T get() throws IOException;
+    }
+
+    private <T> T guarded(String name, Shape shape, Reading<T> reading) {
         try {
-            return conversion.apply(data, e);
+            return reading.get();
+        } catch (IOException e) {
+            throw refusal.damaged("tensor " + Refusal.quote(name) + " cannot be read: " + e.getMessage(), e);
         } catch (ArithmeticException error) {
             throw refusal.refused("tensor " + Refusal.quote(name) + ": " + error.getMessage(), "read it as its own type");
         } catch (OutOfMemoryError error) {
-            throw tooLarge(name, e.shape());
+            throw tooLarge(name, shape);
         } catch (InternalError error) {
             throw faulted(name, error);
         }

@@ -19,7 +19,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.zip.CRC32;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -227,6 +230,42 @@ class SafetensorsTest {
         }
         Files.write(file, good);
         assertThat(everything()).hasSize(4);
+    }
+
+    @Test
+    void theCrcIsThatOfAllData() throws IOException {
+        new SafetensorsWriter().put("w", DType.F32, Shape.of(3), new float[] {1, 2, 3}).put("n", Shape.of(2), new long[] {9, 8})
+                .write(file);
+        byte[] all = Files.readAllBytes(file);
+        CRC32 crc = new CRC32();
+        crc.update(all, all.length - 28, 28);
+        try (WeightFile w = WeightFile.open(file)) {
+            assertThat(w.metadata()).containsEntry("graft.crc32", String.format("%08x", crc.getValue()));
+        }
+        all[all.length - 20] ^= 1;
+        Files.write(file, all);
+        assertThatThrownBy(this::everything).isInstanceOf(GraftException.class).hasMessageContaining("the data's CRC-32 is");
+    }
+
+    /** As they were written before there was a CRC. */
+    @Test
+    void aFileWithoutACrcIsVerifiedByItsSha256() throws IOException {
+        byte[] data = new byte[] {0, 0, -128, 63};
+        List<SafetensorsHeader.Tensor> one = List.of(new SafetensorsHeader.Tensor("x", "F32", new long[] {1}, 0, 4));
+        String sha = HexFormat.of().formatHex(SafetensorsHeader.sha256().digest(data));
+        String hash = new SafetensorsHeader(one, Map.of(SafetensorsHeader.DATA_HASH, sha)).hash();
+        byte[] header = new SafetensorsHeader(one, Map.of(SafetensorsHeader.DATA_HASH, sha, SafetensorsHeader.HEADER_HASH,
+                hash)).toJson();
+        for (boolean good : new boolean[] {true, false}) {
+            data[3] ^= (byte) (good ? 0 : 1);
+            Files.write(file, java.nio.ByteBuffer.allocate(12 + header.length).order(java.nio.ByteOrder.LITTLE_ENDIAN)
+                    .putLong(header.length).put(header).put(data).array());
+            if (good) {
+                assertThat(everything()).hasSize(2);
+            } else {
+                assertThatThrownBy(this::everything).hasMessageContaining("the data's SHA-256 is");
+            }
+        }
     }
 
     @Test

@@ -164,7 +164,21 @@ public final class Convolution {
 
     /** All that packed weights depend on beside the weights' values. */
     private record Key(MicroKernels kernels, Form form, boolean backward, int at, int outC, int kH, int kW, int inC,
-            int groups, int strideH, int strideW, int padTop, int padLeft, int dilationH, int dilationW) {}
+            int groups, int strideH, int strideW, int padTop, int padLeft, int dilationH, int dilationW) {
+        /** Written out like the other: what the JVM makes for a record at its first use takes 10 ms of a command's start. */
+        @Override
+        public boolean equals(Object o) {
+            return o instanceof Key k && k.kernels == kernels && k.form == form && k.backward == backward && k.at == at
+                    && k.outC == outC && k.kH == kH && k.kW == kW && k.inC == inC && k.groups == groups
+                    && k.strideH == strideH && k.strideW == strideW && k.padTop == padTop && k.padLeft == padLeft
+                    && k.dilationH == dilationH && k.dilationW == dilationW;
+        }
+
+        @Override
+        public int hashCode() {
+            return ((at * 31 + form.ordinal()) * 31 + outC * 31 + inC) * 31 + kH * 31 + strideH + (backward ? 1 : 0);
+        }
+    }
 
     private static Form form(ConvGeometry g, boolean backward) {
         if (g.depthwise()) {
