@@ -62,7 +62,7 @@ final class DirectConvolution {
         int n = g.outPerGroup();
         int size = (int) Panels.size(mk, depth, n);
         for (int i = 0; i < g.groups(); i++) {
-            Gemm.pack(mk, depth, n, w, wo + i * n * depth, 1, depth, to, i * size);
+            Gemm.pack(mk, depth, n, w, wo + i * n * depth, 1, depth, to, Alignment.FIRST + i * size);
         }
     }
 
@@ -73,7 +73,7 @@ final class DirectConvolution {
         }
         Target target = new Target(g.outH(), g.outW(), g.outC(), 0, 1, 0, 1);
         ConvGeometry all = joined(mk, g);
-        List<Part> parts = List.of(new Part(Window.of(all), 0, target));
+        List<Part> parts = List.of(new Part(Window.of(all), Alignment.FIRST, target));
         run(mk, parts, g.batch(), all.groups(), all.outPerGroup(), x, xo, packed, y, yo, e);
     }
 
@@ -119,7 +119,7 @@ final class DirectConvolution {
             packBackward(mk, all, spread(g, all, w, wo), 0, to);
             return;
         }
-        int at = 0;
+        int at = Alignment.FIRST;
         for (int py = 0; py < g.strideH(); py++) {
             for (int px = 0; px < g.strideW(); px++) {
                 Phase v = rows(g, py);
@@ -154,7 +154,7 @@ final class DirectConvolution {
     static void backwardData(MicroKernels mk, ConvGeometry of, float[] dy, int dyo, float[] packed, float[] dx, int dxo) {
         ConvGeometry g = joined(mk, of);
         List<Part> parts = new ArrayList<>();
-        int at = 0;
+        int at = Alignment.FIRST;
         for (int py = 0; py < g.strideH(); py++) {
             for (int px = 0; px < g.strideW(); px++) {
                 Phase v = rows(g, py);

@@ -72,7 +72,7 @@ final class StemConvolution {
                 for (int column = 0; column < g.outC(); column += Panels.width(mk)) {
                     int vectors = Math.min(Panels.width(mk), g.outC() - column) / mk.lanes();
                     StemTiles.row(vectors, g.outW(), depth, image.data, r * g.strideH() * pitch, at, 0,
-                            packed, column * depth, y, to + column, g.outC(), false);
+                            packed, Alignment.FIRST + column * depth, y, to + column, g.outC(), false);
                 }
                 e.apply(first, g.outW(), 0, g.outC(), y, to, g.outC());
             }
@@ -90,8 +90,8 @@ final class StemConvolution {
             }
             int first = (block / blocks * g.outH() + oy) * g.outW();
             int at = yo + first * g.outC();
-            Panels.multiply(mk, pixels, g.outC(), depth, 0, Panels.count(mk, g.outC()), windows.data, 0, depth, 1, packed, 0,
-                    y, at, g.outC(), false);
+            Panels.multiply(mk, pixels, g.outC(), depth, 0, Panels.count(mk, g.outC()), windows.data, 0, depth, 1, packed,
+                    Alignment.FIRST, y, at, g.outC(), false);
             e.apply(first, pixels, 0, g.outC(), y, at, g.outC());
         }
     }

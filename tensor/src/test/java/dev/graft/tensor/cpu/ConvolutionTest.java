@@ -239,7 +239,7 @@ class ConvolutionTest {
         float[] x = KernelChecks.random(1, g.inSize());
         float[] w = KernelChecks.random(2, g.weightSize());
         float[] dy = KernelChecks.random(3, g.outSize());
-        float[] packed = new float[(int) DirectConvolution.forwardSize(mk, g)];
+        float[] packed = new float[Alignment.FIRST + (int) DirectConvolution.forwardSize(mk, g)];
         float[] y = new float[g.outSize()];
         DirectConvolution.packForward(mk, g, w, 0, packed);
         DirectConvolution.forward(mk, g, x, 0, packed, y, 0, Epilogue.NONE);
