@@ -93,6 +93,19 @@ class LauncherTest {
     }
 
     @Test
+    void objectsBeginAtCacheLinesUnlessToldOtherwise() throws Exception {
+        built(200);
+        String home = jdk("j", "25");
+        String flag = "-XX:ObjectAlignmentInBytes=64";
+        String property = "-Dgraft.object.alignment=64";
+        assertThat(graft(home, "finetune", "photos").out.lines()).contains(flag, property);
+        assertThat(graft(home, "models").out.lines()).as("plain loops gain nothing").doesNotContain(flag, property);
+        Outcome o = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", "-XX:ObjectAlignmentInBytes=16"),
+                project.resolve("graft").toString(), "finetune", "photos");
+        assertThat(o.out.lines()).contains("-XX:ObjectAlignmentInBytes=16").doesNotContain(flag, property);
+    }
+
+    @Test
     void splitsExtraFlagsForTheJvm() throws Exception {
         built(200);
         Outcome o = run(temp, Map.of("JAVA_HOME", jdk("j", "25"), "GRAFT_JAVA_OPTS", "-Xmx3g -Dx=y"),
