@@ -35,7 +35,7 @@ final class Side {
     private static final int BROKEN = 2;
     /**
      * What keeps libraries from using more than AVX2, each in its own words: oneDNN, OpenBLAS as on the first processors
-     * that had it, MKL, PyTorch's own kernels. Their logs (ONEDNN_VERBOSE, OPENBLAS_VERBOSE, MKL_VERBOSE) show that they obey.
+     * that had it, MKL, PyTorch's own kernels. Their logs show that they obey (docs/benchmarks.md).
      */
     private static final Map<String, String> AVX2 = new TreeMap<>(Map.of("ONEDNN_MAX_CPU_ISA", "AVX2",
             "OPENBLAS_CORETYPE", "Haswell", "MKL_ENABLE_INSTRUCTIONS", "AVX2", "ATEN_CPU_CAPABILITY", "avx2"));

@@ -85,7 +85,8 @@ class ComparisonTest {
         assertThat(Options.parse().rounds()).isGreaterThanOrEqualTo(3);
         assertThat(Options.parse().avx2()).isFalse();
         assertThat(Options.parse("--avx2", "--minutes", "17.5").minutes()).isEqualTo(17.5);
-        assertThatThrownBy(() -> Options.parse("--avx2", "--peer", "onnxruntime")).hasMessageContaining("only torch and djl");
+        assertThatThrownBy(() -> Options.parse("--avx2", "--peer", "onnxruntime"))
+                .hasMessageContaining("only torch and djl");
         assertThatThrownBy(() -> Options.parse("--rounds", "0")).hasMessageContaining("--rounds is 0");
         assertThatThrownBy(() -> Options.parse("--peer", "mkl")).hasMessageContaining("torch, djl");
         assertThatThrownBy(() -> Options.parse("--only", "(")).hasMessageContaining("no regular expression");

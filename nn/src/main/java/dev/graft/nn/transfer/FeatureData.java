@@ -35,7 +35,7 @@ record FeatureData(Batches batches, int[] samples, List<Features> features, Auto
     }
 
     /**
-     * Takes {@code copies} over. Those that fit are widened at once, and closed: gathering rows then is all that a step pays.
+     * Takes {@code copies} over. Those that fit are widened at once, and closed: then a step only gathers rows.
      */
     static FeatureData features(List<Features> copies, Device device, int batch, boolean shuffle, long seed) {
         Features f = copies.getFirst();

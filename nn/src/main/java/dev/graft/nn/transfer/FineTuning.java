@@ -170,7 +170,8 @@ public final class FineTuning {
         }
         int prefix = choice.prefix();
         plan.applyTo(net, 0);
-        try (FeatureData trainData = prefix == 0 ? images(data.train(), train, true) : features(choice.training(), true, mine);
+        try (FeatureData trainData = prefix == 0 ? images(data.train(), train, true)
+                        : features(choice.training(), true, mine);
                 FeatureData validation = prefix == 0 ? images(data.validation(), eval, false)
                         : features(List.of(choice.validation()), false, mine);
                 Optimizer optimizer = new Optimizer(net, plan.rule(), plan.groups())) {

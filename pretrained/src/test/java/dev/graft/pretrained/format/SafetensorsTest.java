@@ -234,7 +234,8 @@ class SafetensorsTest {
 
     @Test
     void theCrcIsThatOfAllData() throws IOException {
-        new SafetensorsWriter().put("w", DType.F32, Shape.of(3), new float[] {1, 2, 3}).put("n", Shape.of(2), new long[] {9, 8})
+        new SafetensorsWriter().put("w", DType.F32, Shape.of(3), new float[] {1, 2, 3})
+                .put("n", Shape.of(2), new long[] {9, 8})
                 .write(file);
         byte[] all = Files.readAllBytes(file);
         CRC32 crc = new CRC32();
