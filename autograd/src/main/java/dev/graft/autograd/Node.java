@@ -4,6 +4,7 @@ import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
+import java.util.function.Supplier;
 
 /**
  * One recorded op: the identities of its inputs and outputs, and the values its rule will read, each a handle of its own
@@ -24,7 +25,10 @@ final class Node implements AutoCloseable {
     private final long[] outputIds;
     private final TensorSpec[] outputSpecs;
     private final Tensor[] saved;
+    private final Node[] makers;
     private final int[] versions;
+    private Supplier<Tensor> again;
+    private int madeVersion;
 
     /** @param saves bit i keeps input i, bit 8 + i keeps output i */
     Node(String name, String path, Rule rule, Tensor[] in, boolean[] needs, Tensor[] out, int saves) {
@@ -37,6 +41,7 @@ final class Node implements AutoCloseable {
         this.outputIds = ids(out);
         this.outputSpecs = specs(out);
         this.saved = new Tensor[in.length + out.length];
+        this.makers = new Node[saved.length];
         this.versions = new int[saved.length];
         for (int i = 0; i < saved.length; i++) {
             boolean input = i < in.length;
@@ -105,6 +110,33 @@ final class Node implements AutoCloseable {
         return needs[i];
     }
 
+    /** Offers to make this node's only output {@code now} once more by {@code output}, from what the node has saved. */
+    void remake(Tensor now, Supplier<Tensor> output) {
+        again = output;
+        madeVersion = now.storage().version();
+    }
+
+    /** Whether {@code t}, which was this node's output, still is what {@link #again} makes. */
+    boolean makes(Tensor t) {
+        return t.storage().version() == madeVersion;
+    }
+
+    Tensor again() {
+        return again.get();
+    }
+
+    /**
+     * Lets go of input {@code i} if it was saved and is still as {@code maker}, whose output it is, made it: the maker makes it
+     * when it is asked for.
+     */
+    void remadeBy(Node maker, int i) {
+        if (saved[i] != null && versions[i] == maker.madeVersion) {
+            saved[i].close();
+            saved[i] = null;
+            makers[i] = maker;
+        }
+    }
+
     /** The saved input {@code i}. */
     Tensor in(int i) {
         return get(i, "input " + i);
@@ -116,6 +148,9 @@ final class Node implements AutoCloseable {
     }
 
     private Tensor get(int slot, String what) {
+        if (makers[slot] != null) {
+            return makers[slot].again();
+        }
         Tensor t = saved[slot];
         if (t == null) {
             throw new IllegalStateException(name + ": " + what + " was not saved for its gradient rule");

@@ -2,12 +2,16 @@ package dev.graft.autograd;
 
 import dev.graft.tensor.Autocast;
 import dev.graft.tensor.Context;
+import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.ElementwiseOp;
+import dev.graft.tensor.op.LayoutOp;
 import dev.graft.tensor.op.Op;
 import dev.graft.tensor.op.PrimitiveOp;
+import dev.graft.tensor.op.UnaryFn;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -38,6 +42,7 @@ public final class Tape implements AutoCloseable {
     private final Set<Long> tracked = new HashSet<>();
     private final Set<Long> watched = new HashSet<>();
     private final Map<Long, Tensor> extra = new HashMap<>();
+    private final Map<Long, Node> remade = new HashMap<>();
     private final Recorder recorder = new Recorder(this);
     private boolean used;
 
@@ -124,8 +129,32 @@ public final class Tape implements AutoCloseable {
         if (!any || !out[0].dtype().isFloat()) {
             return;
         }
-        add(new Node(op.name(), Context.current().path(), (n, dy) -> GradientTable.backward(op, n, dy), in, needs, out,
-                GradientTable.saves(op, needs)), out);
+        Node node = new Node(op.name(), Context.current().path(), (n, dy) -> GradientTable.backward(op, n, dy), in, needs, out,
+                GradientTable.saves(op, needs));
+        add(node, out);
+        Node before = in.length == 1 ? remade.get(in[0].id()) : null;
+        if (op instanceof ElementwiseOp.Unary u && (u.fn() == UnaryFn.GELU || u.fn() == UnaryFn.GELU_TANH)) {
+            node.remake(out[0], () -> Dispatcher.one(op, node.in(0)));      // its rule reads the input in any case
+            remade.put(out[0].id(), node);
+        } else if (op instanceof LayoutOp.Reshape && before != null && before.makes(in[0])) {
+            node.remake(out[0], () -> Dispatcher.one(op, before.again()));  // as a product does with its rows
+            remade.put(out[0].id(), node);
+        } else {
+            remakeInputs(node, in);
+        }
+    }
+
+    /**
+     * The activations between the two layers of a transformer's feed-forward part are the largest tensors of a step: their
+     * input is kept for their own gradient, so that the layer behind need not keep their output too.
+     */
+    private void remakeInputs(Node node, Tensor[] in) {
+        for (int i = 0; i < in.length; i++) {
+            Node maker = remade.get(in[i].id());
+            if (maker != null) {
+                node.remadeBy(maker, i);
+            }
+        }
     }
 
     /** Records a computation with a rule of its own, which may also return gradients of other leaves by {@link #extra}. */
@@ -280,6 +309,7 @@ public final class Tape implements AutoCloseable {
             }
         }
         nodes.clear();
+        remade.clear();
         tracked.clear();
         watched.clear();
     }

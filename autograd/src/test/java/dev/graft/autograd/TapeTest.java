@@ -40,6 +40,59 @@ class TapeTest {
         }
     }
 
+    /** What a product behind GELU reads is made again from GELU's input, with the same gradients and second derivatives. */
+    @Test
+    void theOutputOfGeluIsNotKept() {
+        Tensor x = Tensor.of(new double[] {0.5, -1, 2, 0.1}, 2, 2);
+        Tensor w = Tensor.of(new double[] {1, -2, 0.5, 3}, 2, 2);
+        try (Scope s = Scope.open(); Tape tape = new Tape()) {
+            tape.watch(x);
+            tape.watch(w);
+            Tensor y = tape.record(() -> x.unary(UnaryFn.GELU, 0).matmul(w).sum());
+            Gradients g = tape.backward(y);
+            Tensor gelu = x.unary(UnaryFn.GELU, 0);
+            double[] h = gelu.toDoubles();
+            assertThat(g.of(w).toDoubles()).containsExactly(h[0] + h[2], h[0] + h[2], h[1] + h[3], h[1] + h[3]);
+        }
+        GradCheck.of(in -> in[0].unary(UnaryFn.GELU, 0).matmul(in[1]).square().sum(), x, w).checkTwice();
+    }
+
+    @Test
+    void aLayerBehindGeluKeepsNoCopyOfItsInput() {
+        Tensor x = Tensor.of(new float[4 * 64 * 256], 4, 64, 256);
+        Tensor w = Tensor.of(new float[8 * 256], 8, 256);
+        long kept = LiveBytes.of(Device.CPU, () -> {
+            try (Scope s = Scope.open(); Tape tape = new Tape()) {
+                tape.watch(x);
+                tape.watch(w);
+                long before = Memory.report().live();
+                tape.record(() -> {
+                    try (Scope inner = Scope.open()) {
+                        return inner.keep(x.unary(UnaryFn.GELU, 0).matmulTransposed(w));
+                    }
+                });
+                return Memory.report().live() - before;
+            }
+        });
+        assertThat(kept).as("the layer's output, 4 x 64 x 8").isEqualTo(Float.BYTES * 4 * 64 * 8);
+    }
+
+    @Test
+    void anOutputOfGeluThatWasWrittenToIsKeptAsItWasRead() {
+        Tensor x = Tensor.of(new double[] {0.5, -1, 2, 0.1}, 2, 2);
+        Tensor w = Tensor.of(new double[] {1, -2, 0.5, 3}, 2, 2);
+        try (Scope s = Scope.open(); Tape tape = new Tape()) {
+            tape.watch(x);
+            tape.watch(w);
+            Tensor y = tape.record(() -> {
+                Tensor h = x.unary(UnaryFn.GELU, 0);
+                h.write(new double[] {1, 2, 3, 4});
+                return h.matmul(w).sum();
+            });
+            assertThat(tape.backward(y).of(w).toDoubles()).containsExactly(4, 4, 6, 6);
+        }
+    }
+
     @Test
     void nothingIsRecordedWithoutALeaf() {
         try (Tape tape = new Tape()) {
