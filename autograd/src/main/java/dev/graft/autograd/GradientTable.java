@@ -120,7 +120,7 @@ final class GradientTable {
             case BatchNormBackward b -> X0 | X1 | X2;
             case LayerNorm l -> X0 | X1 | Y1 | Y2;
             case LayerNormBackward l -> X0 | X1 | X2;
-            case BatchNormActivation b -> X0 | X1 | X2 | Y1 | Y2 | (b.activation() == Activation.NONE ? 0 : Y0);
+            case BatchNormActivation b -> X0 | X1 | Y1 | Y2 | (b.activation() == Activation.NONE ? 0 : X2 | Y0);
             case BatchNormActivationBackward b -> X0 | X1 | X2 | X3;
             case GroupNorm g -> X0 | X1 | Y1 | Y2;
             case GroupNormBackward g -> X0 | X1 | X2;

@@ -10,7 +10,9 @@ import dev.graft.tensor.OpCatalog.Input;
 import dev.graft.tensor.OpCatalog.Values;
 import dev.graft.tensor.op.FusedOp.Activation;
 import dev.graft.tensor.op.NormOp;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.DoubleStream;
 import java.util.function.IntUnaryOperator;
 
 /** Norms. */
@@ -64,7 +66,7 @@ final class NormCases {
         for (int[] s : new int[][] {{5}, {3, 7}, {2, 3, 8}, {0, 6}, {4, 33}, {257, 768}, {9000, 12}}) {
             boolean large = Shape.of(s).size() > 10_000;
             int c = s[s.length - 1];
-            int[] rows = java.util.Arrays.copyOf(s, s.length - 1);
+            int[] rows = Arrays.copyOf(s, s.length - 1);
             Case k = Case.of(new NormOp.LayerNorm(EPS), 1e-5, floats(uniform(-2, 2), s), floats(uniform(0.5, 1.5), c),
                     floats(uniform(-1, 1), c));
             all.add(large ? k.isLarge() : k.smooth());
@@ -88,7 +90,7 @@ final class NormCases {
                 Input dy = of(d, uniform(-1, 1), s);
                 Input gamma = of(DType.F32, uniform(0.5, 1.5), c);
                 Input beta = of(DType.F32, uniform(-1, 1), c);
-                int[] rows = java.util.Arrays.copyOf(s, s.length - 1);
+                int[] rows = Arrays.copyOf(s, s.length - 1);
                 all.add(Case.of(new NormOp.BatchNorm(EPS), 1e-5, x, gamma, beta));
                 all.add(Case.of(new NormOp.BatchNormBackward(EPS), 2e-5, dy, x, gamma,
                         of(DType.F32, statistic(c, false, false), c), of(DType.F32, statistic(c, false, true), c)));
@@ -120,9 +122,27 @@ final class NormCases {
             k = Case.of(new NormOp.BatchNormActivationBackward(EPS, a, residual), 2e-5, floats(uniform(-1, 1), s), x,
                     floats(y, s), wide(gamma, c), wide(statistic(c, false, false), c), wide(statistic(c, false, true), c));
             all.add(large ? k.isLarge() : k);
+            if (!residual) {
+                all.add(large ? knowingBeta(a, s).isLarge() : knowingBeta(a, s));
+            }
         }
         all.add(Case.of(new NormOp.BatchNormActivation(EPS, a), 2e-4, floats(uniform(99, 101), 64, 16),
                 wide(uniform(0.5, 1.5), 16), wide(uniform(-1, 1), 16)));
+    }
+
+    /** With beta the output follows from the input: here normalised = x, scale 1 and beta 0.5. */
+    private static Case knowingBeta(Activation a, int[] s) {
+        int c = s[s.length - 1];
+        double top = a == Activation.RELU6 ? 6 : Double.MAX_VALUE;
+        Values y = (r, n, earlier) -> Arrays.stream(earlier.get(1))
+                .map(x -> a == Activation.NONE ? x + 0.5 : Math.clamp(x + 0.5, 0, top)).toArray();
+        return Case.of(new NormOp.BatchNormActivationBackward(EPS, a, false), 2e-5, floats(uniform(-1, 1), s),
+                floats(uniform(-8, 8), s), floats(y, s), wide(constant(1), c), wide(constant(0), c), wide(constant(1), c),
+                wide(constant(0.5), c));
+    }
+
+    private static Values constant(double value) {
+        return (r, n, earlier) -> DoubleStream.generate(() -> value).limit(n).toArray();
     }
 
     private static void groupNorm(List<Case> all) {

@@ -113,7 +113,9 @@ public final class WorkerPool {
             return;
         }
         if (tasks == 1 || workers.length == 0 || !busy.compareAndSet(false, true)) {
-            last = workers.length == 0 ? backwards : last;
+            if (workers.length == 0) {
+                last = backwards;
+            }
             for (int i = 0; i < tasks; i++) {
                 body.accept(backwards ? tasks - 1 - i : i);
             }
