@@ -199,7 +199,8 @@ final class GradientTable {
             case MaxPool2d m -> to(one(new MaxPool2dBackward(n.shape(0).dim(1), n.shape(0).dim(2), m.params()), dy,
                     n.out(1)));
             case MaxPool2dBackward m -> to(one(new MaxPool2dGather(), dy, n.in(1)), null);
-            case MaxPool2dGather m -> to(one(new MaxPool2dBackward(n.shape(0).dim(1), n.shape(0).dim(2)), dy, n.in(1)), null);
+            case MaxPool2dGather m ->
+                    to(one(new MaxPool2dBackward(n.shape(0).dim(1), n.shape(0).dim(2)), dy, n.in(1)), null);
             case AvgPool2d a -> to(one(new AvgPool2dBackward(a.params(), a.countPadding(), n.shape(0).dim(1),
                     n.shape(0).dim(2)), dy));
             case AvgPool2dBackward a -> to(one(new AvgPool2d(a.params(), a.countPadding()), dy));
@@ -235,7 +236,8 @@ final class GradientTable {
             Tensor[] d = run(new BatchNormBackward(op.eps()), dy, n.in(0), n.in(1), n.out(1), n.out(2));
             return residual ? to(d[0], d[1], d[2], dy) : d;
         }
-        BatchNormActivationBackward back = new BatchNormActivationBackward(op.eps(), op.activation(), residual && n.needs(3));
+        BatchNormActivationBackward back =
+                new BatchNormActivationBackward(op.eps(), op.activation(), residual && n.needs(3));
         return residual ? run(back, dy, n.in(0), n.out(0), n.in(1), n.out(1), n.out(2))
                 : run(back, dy, n.in(0), n.out(0), n.in(1), n.out(1), n.out(2), n.in(2));
     }

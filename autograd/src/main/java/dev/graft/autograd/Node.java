@@ -126,8 +126,8 @@ final class Node implements AutoCloseable {
     }
 
     /**
-     * Lets go of input {@code i} if it was saved and is still as {@code maker}, whose output it is, made it: the maker makes it
-     * when it is asked for.
+     * Lets go of input {@code i} if it was saved and is still as {@code maker}, whose output it is, made it: the maker makes
+     * it when it is asked for.
      */
     void remadeBy(Node maker, int i) {
         if (saved[i] != null && versions[i] == maker.madeVersion) {

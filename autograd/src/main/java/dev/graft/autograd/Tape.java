@@ -129,8 +129,8 @@ public final class Tape implements AutoCloseable {
         if (!any || !out[0].dtype().isFloat()) {
             return;
         }
-        Node node = new Node(op.name(), Context.current().path(), (n, dy) -> GradientTable.backward(op, n, dy), in, needs, out,
-                GradientTable.saves(op, needs));
+        Node node = new Node(op.name(), Context.current().path(), (n, dy) -> GradientTable.backward(op, n, dy), in,
+                needs, out, GradientTable.saves(op, needs));
         add(node, out);
         Node before = in.length == 1 ? remade.get(in[0].id()) : null;
         if (op instanceof ElementwiseOp.Unary u && (u.fn() == UnaryFn.GELU || u.fn() == UnaryFn.GELU_TANH)) {

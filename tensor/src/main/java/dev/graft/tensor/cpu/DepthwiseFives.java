@@ -360,8 +360,8 @@ final class DepthwiseFives {
 
     /**
      * Weight gradient of stride 2, added to three times five vectors: at {@code s0}, at {@code s1} and at {@code s2} of
-     * {@code more}, from one row of x and the three of dy that it meets. The first pixel's first three columns are at {@code xo}, of which
-     * two do not exist if {@code left}; the other two of every pixel are at {@code fo} and {@code eo}.
+     * {@code more}, from one row of x and the three of dy that it meets. The first pixel's first three columns are at
+     * {@code xo}, of which two do not exist if {@code left}; the other two of every pixel are at {@code fo} and {@code eo}.
      */
     static void weightsStrided(float[] x, int xo, int xs, boolean left, float[] fx, int fo, float[] ex, int eo, int es,
             int pixels, float[] d0, int o0, float[] d1, int o1, float[] d2, int o2, int ds, float[] sums, int s0, int s1,

@@ -122,7 +122,7 @@ final class FrameConvolution {
             }
             deepest = Math.max(deepest, v.depth());
             long columns = (long) v.outW() * v.strideW() + (long) v.kW() * v.dilationW();
-            least = Math.max(least, (long) v.kH() * v.dilationH() * columns * channels);
+            least = Math.max(least, (long) v.kH() * v.dilationH() * columns * ((channels + PIECE - 1) / PIECE) * STEP);
         }
         return deepest >= PIECE && (deepest > channels || deepest <= MOST_OF_ONE) && channels >= mk.lanes()
                 && least <= MOST_FLOATS && deepest <= 1 << 16;

@@ -149,7 +149,8 @@ final class WinogradWeightGradient {
     private void transform(int from, int to, float[] v, int vo, int vs, float[] y, int yo, int ys) {
         try (Scratch t = Scratch.take(MicroKernels.WINOGRAD_SPACE)) {
             tiles.visit(from, to, x, xo, g.inH(), g.inW(), c, 2, g.padTop(), g.padLeft(),
-                    (tile, rows, cols, d, at, rs, cs) -> mk.winogradInput(rows, cols, d, at, rs, cs, c, v, vo + (tile - from) * c, vs, t.data));
+                    (tile, rows, cols, d, at, rs, cs) ->
+                            mk.winogradInput(rows, cols, d, at, rs, cs, c, v, vo + (tile - from) * c, vs, t.data));
             tiles.visit(from, to, dy, dyo, g.outH(), g.outW(), o, 0, 0, 0, (tile, rows, cols, d, at, rs, cs) ->
                     mk.winogradOutputGradient(rows, cols, d, at, rs, cs, o, y, yo + (tile - from) * o, ys, t.data));
         }
