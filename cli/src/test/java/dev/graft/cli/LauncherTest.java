@@ -201,6 +201,18 @@ class LauncherTest {
         assertThat(project.resolve("cli/target").toFile().list()).contains("graft.aot", "graft-short.aot");
     }
 
+    @Test
+    void unknownOptionsArePassedOverOnlyWhereTheUserGaveNone() throws Exception {
+        built(200);
+        String home = jdk("j", "25");
+        String flag = "-XX:+IgnoreUnrecognizedVMOptions";
+        assertThat(graft(home, "models").out.lines()).contains(flag, "-XX:LoopOptsCount=6", "-XX:-PartialPeelLoop");
+        assertThat(graft(home, "finetune", "photos").out.lines()).doesNotContain(flag);
+        Outcome o = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", "-XX:+UseParalelGC"),
+                project.resolve("graft").toString(), "models");
+        assertThat(o.out.lines()).contains("-XX:+UseParalelGC").doesNotContain(flag, "-XX:LoopOptsCount=6");
+    }
+
     private Outcome graft(String home, String... arguments) throws Exception {
         return run(temp, Map.of("JAVA_HOME", home, "PATH", tools + ":/usr/bin:/bin"), Stream.concat(
                 Stream.of(project.resolve("graft").toString()), Stream.of(arguments)).toArray(String[]::new));

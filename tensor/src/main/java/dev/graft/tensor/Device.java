@@ -36,7 +36,7 @@ public record Device(Kind kind, int index) {
         throw new GraftException("device '" + text + "' is not known: use cpu, cuda or cuda:INDEX");
     }
 
-    /** Written out like the other: what the JVM makes for a record at its first use takes 10 ms of a command's start. */
+    /** By hand, and {@code hashCode} too: the JVM spins classes for a record's at their first use, 10 ms of a start. */
     @Override
     public boolean equals(Object o) {
         return o instanceof Device d && d.kind == kind && d.index == index;

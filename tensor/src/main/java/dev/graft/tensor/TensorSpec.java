@@ -15,7 +15,7 @@ public record TensorSpec(DType dtype, Shape shape) {
         return shape.size() * dtype.bytes();
     }
 
-    /** Written out like the other: what the JVM makes for a record at its first use takes 10 ms of a command's start. */
+    /** By hand, and {@code hashCode} too: the JVM spins classes for a record's at their first use, 10 ms of a start. */
     @Override
     public boolean equals(Object o) {
         return o instanceof TensorSpec s && s.dtype == dtype && s.shape.equals(shape);

@@ -3,7 +3,6 @@ package dev.graft.nn.transfer;
 import dev.graft.nn.Inference;
 import dev.graft.nn.data.Batch;
 import dev.graft.nn.data.DataLoader;
-import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.io.IOException;
@@ -25,26 +24,71 @@ import java.util.function.IntConsumer;
  * Computes the output of a network's first stages once for every image and keeps it: in memory for the run, and on disk
  * for later runs with the same weights, images and transforms. A file that is damaged or cannot be written costs time,
  * never the run.
- *
- * @param folder where the files lie
- * @param limit  bytes that all of them may take: the ones unused for longest make room, and what does not fit is not written
- * @param since  what was used from then on makes no room: sets of one run do not push each other out
  */
-public record FeatureCache(Path folder, long limit, Instant since) {
+public final class FeatureCache {
+    /** Features that neither the folder nor the memory has room for; the message says why. */
+    static final class NoRoom extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        NoRoom(String message, Throwable cause) {
+            super(message, cause);
+        }
+    }
+
     private static final System.Logger LOG = System.getLogger(FeatureCache.class.getName());
     private static final long DEFAULT_LIMIT = 4L << 30;
     /** Bytes that are left free on a disk. */
     private static final long SPARE = 64L << 20;
+    /** Days until a file that a killed run left half written is removed. */
+    private static final int STALE = 1;
+    /** Days without use until it is forgotten that a format does not fit. */
+    private static final int FORGOTTEN = 30;
     /** Keeps nothing on disk. */
     static final FeatureCache MEMORY = new FeatureCache(Path.of(""), -1);
 
+    private final Path folder;
+    private final long limit;
+    /** What was used from then on makes no room: sets of one run do not push each other out. */
+    private final Instant since;
+    /** Bytes that a set without a file may take. */
+    private final long memory;
+
+    /**
+     * @param folder where the files lie
+     * @param limit  bytes that all of them may take: the ones unused for longest make room, and what does not fit is not
+     *               written
+     */
     public FeatureCache(Path folder, long limit) {
-        this(folder, limit, Instant.MAX);
+        this(folder, limit, Instant.MAX, Runtime.getRuntime().maxMemory() / FeatureChoice.SHARE);
+    }
+
+    private FeatureCache(Path folder, long limit, Instant since, long memory) {
+        this.folder = folder;
+        this.limit = limit;
+        this.since = since;
+        this.memory = memory;
     }
 
     /** As it is to be used by a run that begins now. */
     FeatureCache forRun() {
-        return new FeatureCache(folder, limit, Instant.now());
+        return new FeatureCache(folder, limit, Instant.now(), memory);
+    }
+
+    /** With another limit of what a set without a file may take. */
+    FeatureCache withMemory(long bytes) {
+        return new FeatureCache(folder, limit, since, bytes);
+    }
+
+    public Path folder() {
+        return folder;
+    }
+
+    public long limit() {
+        return limit;
+    }
+
+    long memory() {
+        return memory;
     }
 
     /** Property {@code graft.cache} names the folder; {@code ~/.cache/graft} otherwise. */
@@ -79,6 +123,8 @@ public record FeatureCache(Path folder, long limit, Instant since) {
     /**
      * The features that are asked for, out of the folder or computed; {@code progress} hears of every image. When they do
      * not fit {@code format}, because a value is too large, they are kept as float32. Close them.
+     *
+     * @throws NoRoom when there is none for them, in the folder or in memory
      */
     Features of(FeatureRequest request, FeatureFormat format, IntConsumer progress) {
         Features found = find(request, format);
@@ -102,7 +148,11 @@ public record FeatureCache(Path folder, long limit, Instant since) {
     }
 
     private boolean isKnownNotToFit(FeatureRequest request, FeatureFormat format) {
-        return limit > 0 && format.stored() != FeatureFormat.FLOAT32 && Files.exists(verdict(request, format));
+        if (limit <= 0 || format.stored() == FeatureFormat.FLOAT32 || !Files.exists(verdict(request, format))) {
+            return false;
+        }
+        touch(verdict(request, format));
+        return true;
     }
 
     private void rememberNotToFit(FeatureRequest request, FeatureFormat format) {
@@ -121,17 +171,23 @@ public record FeatureCache(Path folder, long limit, Instant since) {
     }
 
     private Features make(FeatureRequest request, FeatureFormat format, IntConsumer progress) {
+        IOException unwritten;
         try {
             return new Computation(request, format, this).run(progress);
+        } catch (FeatureWriter.NoMemory e) {
+            throw new NoRoom((limit > 0 ? "the cache's folder has no room for them, and " : "") + e.getMessage(), e);
         } catch (IOException e) {
-            LOG.log(Level.WARNING, "feature cache: nothing can be written to {0} ({1}); the next run computes again",
-                    folder, e);
+            unwritten = e;
         }
         try {
-            return new Computation(request, format, MEMORY).run(progress);
+            Features inMemory = new Computation(request, format, new FeatureCache(folder, -1, since, memory)).run(progress);
+            LOG.log(Level.WARNING, "feature cache: nothing can be written to {0} ({1}); the next run computes again",
+                    folder, unwritten);
+            return inMemory;
         } catch (IOException e) {
-            throw new GraftException("feature cache: " + request.data().size() + " images' features cannot be kept in memory"
-                    + " (" + e.getMessage() + "): switch the cache off, or give it a folder that can be written", e);
+            e.addSuppressed(unwritten);
+            throw new NoRoom("nothing can be written to " + folder + " (" + unwritten.getMessage() + "), and "
+                    + e.getMessage(), e);
         }
     }
 
@@ -163,18 +219,21 @@ public record FeatureCache(Path folder, long limit, Instant since) {
     }
 
     /**
-     * Deletes the files unused for longest until {@code bytes} more fit, and what killed runs left half written. False, and
-     * none is deleted, when this run's own would have to go.
+     * Deletes the files unused for longest until {@code bytes} more fit, what killed runs left half written, and what was
+     * found out about formats and not asked for in a long time. False, and no set is deleted, when this run's own would have
+     * to go.
      */
     private boolean makeRoom(long bytes) throws IOException {
         record Entry(Path file, long size, Instant used) {}
         List<Entry> entries = new ArrayList<>();
-        try (DirectoryStream<Path> all = Files.newDirectoryStream(folder, "*.{features,tmp}")) {
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(folder, "*.{features,tmp,unfit}")) {
             for (Path p : all) {
                 BasicFileAttributes a = Files.readAttributes(p, BasicFileAttributes.class);
+                Instant used = a.lastModifiedTime().toInstant();
+                int days = p.toString().endsWith(".tmp") ? STALE : FORGOTTEN;
                 if (p.toString().endsWith(".features")) {
-                    entries.add(new Entry(p, a.size(), a.lastModifiedTime().toInstant()));
-                } else if (a.lastModifiedTime().toInstant().isBefore(Instant.now().minus(1, ChronoUnit.DAYS))) {
+                    entries.add(new Entry(p, a.size(), used));
+                } else if (used.isBefore(Instant.now().minus(days, ChronoUnit.DAYS))) {
                     Files.deleteIfExists(p);
                 }
             }
@@ -241,7 +300,8 @@ public record FeatureCache(Path folder, long limit, Instant since) {
             if (writer == null) {
                 FeatureFile layout = new FeatureFile(format, y.shape().range(1, y.rank()), request.data().size(), 0,
                         request.key(format));
-                writer = new FeatureWriter(layout, request.data().labels(), cache.place(layout));
+                writer = new FeatureWriter(layout, request.data().labels(), cache.place(layout),
+                        cache.memory);
             }
             float[] all = y.toFloats();
             int n = all.length / b.size();

@@ -25,7 +25,7 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
     /** The share of the heap that features without a file, and decoded ones, may take. */
     static final int SHARE = 4;
 
-    private static FeatureChoice none(String reason) {
+    static FeatureChoice none(String reason) {
         return new FeatureChoice(0, List.of(), null, reason);
     }
 
@@ -73,7 +73,7 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
         if (format == FeatureFormat.AUTO && perImage > pixels) {
             return "the features of an image take " + bytes(perImage) + ", more than its " + bytes(pixels) + " of pixels";
         }
-        long heap = Runtime.getRuntime().maxMemory() / SHARE;
+        long heap = cache.memory();
         long inMemory = perImage * images * (format == FeatureFormat.INT8 ? 4 : 1);
         if (perImage * images > cache.limit() && inMemory > heap) {
             return "the features of " + images + " images would take " + bytes(perImage * images) + ", more than "

@@ -27,6 +27,15 @@ final class FeatureWriter implements AutoCloseable {
         }
     }
 
+    /** Features that have no file and too little memory. */
+    static final class NoMemory extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        NoMemory(String message, Throwable cause) {
+            super(message, cause);
+        }
+    }
+
     private static final float LARGEST_HALF = 65504;
     private static final int LEVELS = 255;
 
@@ -42,8 +51,11 @@ final class FeatureWriter implements AutoCloseable {
     private final Arena arena;
     private final MemorySegment memory;
 
-    /** @param file where they are to be found, or null for memory */
-    FeatureWriter(FeatureFile layout, int[] labels, Path file) throws IOException {
+    /**
+     * @param file where they are to be found, or null for memory
+     * @param most bytes of memory that they may take: it lies outside of the heap, where no other limit holds
+     */
+    FeatureWriter(FeatureFile layout, int[] labels, Path file, long most) throws IOException {
         this.layout = layout;
         this.labels = labels;
         this.file = file;
@@ -56,17 +68,16 @@ final class FeatureWriter implements AutoCloseable {
         if (file == null) {
             temporary = null;
             channel = null;
-            long most = Runtime.getRuntime().maxMemory() / FeatureChoice.SHARE;
-            if (bytesWhileWritten() > most) {       // outside of the heap, where no other limit holds
-                throw new IOException("they would take " + (bytesWhileWritten() >> 20) + " MiB, " + (most >> 20)
-                        + " MiB are the most");
+            if (bytesWhileWritten() > most) {
+                throw new NoMemory("they would take " + FeatureChoice.bytes(bytesWhileWritten()) + " of memory, "
+                        + FeatureChoice.bytes(most) + " are the most", null);
             }
             arena = Arena.ofShared();
             try {
                 memory = arena.allocate(bytesWhileWritten(), 64);
             } catch (OutOfMemoryError e) {
                 arena.close();
-                throw new IOException("there is not enough memory for them", e);
+                throw new NoMemory("there is not enough memory for them", e);
             }
         } else {
             arena = null;

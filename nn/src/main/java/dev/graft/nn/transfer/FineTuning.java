@@ -165,16 +165,12 @@ public final class FineTuning {
         }
         FeatureCache mine = cache.forRun();
         FeatureChoice choice = FeatureChoice.of(net, plan, data, train, eval, mine);
-        if (choice.reason() != null) {
-            note("features of the frozen layers are not cached: " + choice.reason());
-        }
-        int prefix = choice.prefix();
         plan.applyTo(net, 0);
-        try (FeatureData trainData = prefix == 0 ? images(data.train(), train, true)
-                        : features(choice.training(), true, mine);
-                FeatureData validation = prefix == 0 ? images(data.validation(), eval, false)
-                        : features(List.of(choice.validation()), false, mine);
+        try (Sources sources = sources(choice, mine);
                 Optimizer optimizer = new Optimizer(net, plan.rule(), plan.groups())) {
+            int prefix = sources.prefix();
+            FeatureData trainData = sources.training();
+            FeatureData validation = sources.validation();
             double featureSeconds = (System.nanoTime() - start) / 1e9;
             if (prefix > 0) {
                 note(trainData.saving(net, prefix, validation));
@@ -213,6 +209,46 @@ public final class FineTuning {
             plan.applyTo(net, start.epoch());
         }
         listeners.forEach(l -> l.accept(e));
+    }
+
+    /** What is trained on and validated with: images, or features behind {@code prefix} stages. */
+    private record Sources(FeatureData training, FeatureData validation, int prefix) implements AutoCloseable {
+        @Override
+        public void close() {
+            try {
+                validation.close();
+            } finally {
+                training.close();
+            }
+        }
+    }
+
+    private Sources sources(FeatureChoice choice, FeatureCache mine) {
+        if (choice.prefix() > 0) {
+            FeatureData training = null;
+            try {
+                training = features(choice.training(), true, mine);
+                Sources both = new Sources(training, features(List.of(choice.validation()), false, mine), choice.prefix());
+                training = null;
+                return both;
+            } catch (FeatureCache.NoRoom e) {       // what was estimated to fit does not: it takes longer without them
+                return sources(FeatureChoice.none(e.getMessage()), mine);
+            } finally {
+                if (training != null) {
+                    training.close();
+                }
+            }
+        }
+        if (choice.reason() != null) {
+            note("features of the frozen layers are not cached: " + choice.reason());
+        }
+        FeatureData training = images(data.train(), train, true);
+        try {
+            return new Sources(training, images(data.validation(), eval, false), 0);
+        } catch (RuntimeException | Error e) {
+            training.close();
+            throw e;
+        }
     }
 
     private FeatureData images(Dataset set, Transforms transforms, boolean training) {

@@ -200,7 +200,7 @@ class FeatureCacheTest {
         FeatureFile layout = new FeatureFile(format, shape, rows.length, 0, "k".repeat(64));
         Path file = inFile ? folder.resolve("rows-" + format) : null;
         int[] labels = IntStream.range(0, rows.length).map(i -> 10 * i).toArray();
-        try (FeatureWriter writer = new FeatureWriter(layout, labels, file)) {
+        try (FeatureWriter writer = new FeatureWriter(layout, labels, file, 1 << 26)) {
             for (int i = rows.length - 1; i >= 0; i--) {
                 if (rows[i] != null) {
                     float[] padded = new float[rows[i].length + 3];
@@ -309,12 +309,45 @@ class FeatureCacheTest {
         }
     }
 
+    /** Fills the folder with what no run that has begun may delete. */
+    private static void fill(Path folder, int bytes) throws IOException {
+        Files.createDirectories(folder);
+        Path newer = Files.write(folder.resolve("newer.features"), new byte[bytes]);
+        Files.setLastModifiedTime(newer, FileTime.from(Instant.now().plusSeconds(1000)));
+    }
+
+    @Test
+    void noRoomInTheFolderOrInMemoryIsSaid() throws IOException {
+        fill(folder, 1 << 20);
+        FeatureCache full = new FeatureCache(folder, 1 << 20).forRun();
+        features(full, images(4, 9)).close();
+        assertThatThrownBy(() -> features(full.withMemory(1000), images(4, 9))).isInstanceOf(FeatureCache.NoRoom.class)
+                .hasMessageContaining("the cache's folder has no room for them, and they would take 8.")
+                .hasMessageContaining("KiB of memory, 1000 B are the most");
+        Path blocked = Files.writeString(folder.resolve("file"), "no folder").resolve("features");
+        assertThatThrownBy(() -> features(new FeatureCache(blocked, 1 << 20).withMemory(1000), images(4, 9)))
+                .isInstanceOf(FeatureCache.NoRoom.class).hasMessageContaining("nothing can be written to " + blocked)
+                .hasMessageContaining("1000 B are the most");
+        assertThat(files()).containsExactly("file", "newer.features");
+    }
+
+    @Test
+    void whatDoesNotFitIsForgottenWhenNobodyAsksForLong() throws IOException {
+        Path old = Files.createFile(folder.resolve("old.unfit"));
+        Files.setLastModifiedTime(old, FileTime.from(Instant.now().minusSeconds(100L * 86_400)));
+        Path recent = Files.createFile(folder.resolve("recent.unfit"));
+        Files.setLastModifiedTime(recent, FileTime.from(Instant.now().minusSeconds(5L * 86_400)));
+        features(new FeatureCache(folder, 1 << 20), images(4, 9)).close();
+        assertThat(old).doesNotExist();
+        assertThat(recent).exists();
+    }
+
     /** Their memory lies outside of the heap, where nothing else would stop it. */
     @Test
     void featuresWithoutAFileAreRefusedWhereTheyWouldTakeTheMachinesMemory() {
         FeatureFile huge = new FeatureFile(FeatureFormat.INT8, Shape.of(1 << 10), 1 << 27, 0, "0".repeat(64));
-        assertThatThrownBy(() -> new FeatureWriter(huge, new int[0], null)).isInstanceOf(IOException.class)
-                .hasMessageContaining("would take 524").hasMessageContaining("are the most");
+        assertThatThrownBy(() -> new FeatureWriter(huge, new int[0], null, 1L << 30)).isInstanceOf(IOException.class)
+                .hasMessageMatching("they would take 51[23]\\.\\d GiB of memory, 1\\.0 GiB are the most");
         assertThat(FeatureWriter.bytesWhileWritten(huge)).as("as float32 until the scales are known")
                 .isGreaterThan(3 * huge.size());
     }

@@ -31,6 +31,8 @@ import java.io.IOException;
 import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -177,6 +179,25 @@ class FineTuningTest {
         assertThat(notes(wide.withFeatureFormat(FeatureFormat.FLOAT16), cache)).last().asString()
                 .contains("96 images x 8 x 8 x 8, 96.0 KiB float16");
         assertThat(notes(FineTunePlan.of(Strategy.FINETUNE, pretrained(), 1), cache)).isEmpty();
+    }
+
+    /** As another process' files fill it after the choice was made; a folder is full before a run here. */
+    @Test
+    void aRunGoesOnWithoutFeaturesThatFindNoRoom() throws IOException {
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 3).withBatch(8);
+        Path full = Files.createDirectories(folder.resolve("full"));
+        Path newer = Files.write(full.resolve("newer.features"), new byte[1 << 20]);
+        Files.setLastModifiedTime(newer, FileTime.from(Instant.now().plusSeconds(1000)));
+        List<String> notes = new ArrayList<>();
+        TinyNetwork without = pretrained();
+        FineTuneResult r = tuning(without, plan, data(3, 1)).cache(new FeatureCache(full, 1 << 20).withMemory(100))
+                .onNote(notes::add).run();
+        assertThat(notes).singleElement().asString().startsWith("features of the frozen layers are not cached: the cache's"
+                + " folder has no room for them, and they would take ").endsWith("100 B are the most");
+        assertThat(r.cachedStages()).isZero();
+        TinyNetwork computed = pretrained();
+        tuning(computed, plan.withCachedFeatures(false), data(3, 1)).run();
+        assertThat(same(values(without, "*"), values(computed, "*"))).as("as with the cache switched off").isTrue();
     }
 
     /** Copy k is what epoch k of an uncached run sees, so with as many copies as epochs nothing changes but the kernels. */

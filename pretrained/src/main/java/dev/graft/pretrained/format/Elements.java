@@ -114,8 +114,12 @@ final class Elements {
             case I64 -> longs(data, entry);
             case I32 -> {
                 int[] out = new int[n];
-                for (int i = 0; i < n; i++) {
-                    out[i] = Math.toIntExact(integer(data, entry.dtype(), i));
+                if (same) {
+                    MemorySegment.copy(data, INT, 0, out, 0, n);
+                } else {
+                    for (int i = 0; i < n; i++) {
+                        out[i] = Math.toIntExact(integer(data, entry.dtype(), i));
+                    }
                 }
                 yield out;
             }

@@ -16,6 +16,8 @@ final class StoredTensor {
     static final long FREE_EXPANSION = 256L << 20;
     static final long MAX_EXPANSION = 100;
     private static final long MOST_IN_RUN = 1 << 16;
+    /** Elements that may be copied for each one that is wanted: a file may claim any strides. */
+    private static final long MOST_GAPS = 4;
 
     private final Refusal refusal;
     private final String name;
@@ -97,7 +99,7 @@ final class StoredTensor {
         int width = type.bytes();
         MemorySegment data = storage.range(offset * width, extent * width);
         if (!contiguous()) {
-            data = holdsFloats() ? MemorySegment.ofArray(gather(data))
+            data = width == Integer.BYTES && fitsArrays() ? MemorySegment.ofArray(ints(data))
                     : MemorySegment.ofArray(gather(data, new byte[arrayBytes(width)]));
         }
         if (bigEndian && width > 1) {
@@ -147,7 +149,7 @@ final class StoredTensor {
 
     /** Whether {@link #floats} gives what {@link #read} does. */
     boolean holdsFloats() {
-        return type == ElementType.F32 && !bigEndian && (contiguous() || inRuns());
+        return type == ElementType.F32 && !bigEndian && (contiguous() || fitsArrays());
     }
 
     /** All elements of a tensor that {@link #holdsFloats}, row-major: the one copy of them that is made. */
@@ -157,10 +159,11 @@ final class StoredTensor {
             return new float[0];
         }
         MemorySegment data = storage.range(offset * Float.BYTES, extent * Float.BYTES);
-        if (!contiguous()) {
-            return gather(data);
-        }
         float[] all = new float[(int) shape.size()];
+        if (!contiguous()) {
+            gather(data, Elements.FLOAT, new float[copied()], all);
+            return all;
+        }
         MemorySegment.copy(data, Elements.FLOAT, 0, all, 0, all.length);
         return all;
     }
@@ -168,6 +171,17 @@ final class StoredTensor {
     /** Whether what belongs to one index of the first axis lies together, apart from others, and is not large. */
     private boolean inRuns() {
         return shape.rank() > 1 && strides[0] >= run() && run() <= MOST_IN_RUN;
+    }
+
+    /** Whether a 4-byte tensor is gathered from arrays: run by run, or from one copy of all that it spans. */
+    private boolean fitsArrays() {
+        return inRuns() || extent <= MOST_IN_RUN
+                || extent / MOST_GAPS <= shape.size() && extent <= FileBytes.MAX_ARRAY / Integer.BYTES;
+    }
+
+    /** Elements of the array that a tensor which {@link #fitsArrays} is gathered from. */
+    private int copied() {
+        return (int) (inRuns() ? run() : extent);
     }
 
     private long run() {
@@ -179,30 +193,47 @@ final class StoredTensor {
     }
 
     /**
-     * The elements of a float32 tensor that lies {@link #inRuns}, such as a convolution's weights in another
-     * order. Each run is copied to an array before it is put into order: arrays are fast from the first call on, and what is
-     * read with gaps is in the cache.
+     * The elements of a 4-byte tensor that {@link #fitsArrays}, such as a convolution's weights in another order, through
+     * the array {@code run} to the array {@code to}. What is put into order is copied to an array before: arrays are fast
+     * from the first call on, and the values of a short run that are read with gaps are in the cache.
      */
-    private float[] gather(MemorySegment from) {
-        arrayBytes(Float.BYTES);
-        float[] to = new float[(int) shape.size()];
-        float[] run = new float[(int) run()];
+    private void gather(MemorySegment from, ValueLayout layout, Object run, Object to) {
+        boolean whole = !inRuns();
+        int length = copied();
+        int size = (int) shape.size();
         int rank = shape.rank();
         int inner = shape.dim(rank - 1);
         int step = (int) strides[rank - 1];
         int[] index = new int[rank];
         long start = 0;
         long copied = -1;
-        for (int at = 0; at < to.length; at += inner) {
-            long first = index[0] * strides[0];
+        for (int at = 0; at < size; at += inner) {
+            long first = whole ? 0 : index[0] * strides[0];
             if (first != copied) {
-                MemorySegment.copy(from, Elements.FLOAT, first * Float.BYTES, run, 0, run.length);
+                MemorySegment.copy(from, layout, first * Integer.BYTES, run, 0, length);
                 copied = first;
             }
-            gatherRow(run, (int) (start - first), inner > 1 ? step : 0, to, at, inner);
+            int begin = (int) (start - first);
+            if (run instanceof float[] floats) {
+                gatherRow(floats, begin, inner > 1 ? step : 0, (float[]) to, at, inner);
+            } else {
+                gatherRow((int[]) run, begin, inner > 1 ? step : 0, (int[]) to, at, inner);
+            }
             start = next(index, start);
         }
-        return to;
+    }
+
+    private int[] ints(MemorySegment from) {
+        arrayBytes(Integer.BYTES);
+        int[] all = new int[(int) shape.size()];
+        gather(from, ElementType.INT, new int[copied()], all);
+        return all;
+    }
+
+    private static void gatherRow(int[] from, int start, int step, int[] to, int at, int count) {
+        for (int i = 0; i < count; i++) {
+            to[at + i] = from[start + i * step];
+        }
     }
 
     private static void gatherRow(float[] from, int start, int step, float[] to, int at, int count) {

@@ -16,7 +16,7 @@ public record WeightEntry(String name, DType dtype, Shape shape) {
         return shape.size() * dtype.bytes();
     }
 
-    /** Written out like the other: what the JVM makes for a record at its first use takes 10 ms of a command's start. */
+    /** By hand, and {@code hashCode} too: the JVM spins classes for a record's at their first use, 10 ms of a start. */
     @Override
     public boolean equals(Object o) {
         return o instanceof WeightEntry e && e.name.equals(name) && e.dtype == dtype && e.shape.equals(shape);

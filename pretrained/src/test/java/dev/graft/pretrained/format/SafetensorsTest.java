@@ -248,7 +248,7 @@ class SafetensorsTest {
         assertThatThrownBy(this::everything).isInstanceOf(GraftException.class).hasMessageContaining("the data's CRC-32 is");
     }
 
-    /** As they were written before there was a CRC. */
+    /** The CRC is a short cut that a file may lack. */
     @Test
     void aFileWithoutACrcIsVerifiedByItsSha256() throws IOException {
         byte[] data = new byte[] {0, 0, -128, 63};
@@ -266,6 +266,45 @@ class SafetensorsTest {
             } else {
                 assertThatThrownBy(this::everything).hasMessageContaining("the data's SHA-256 is");
             }
+        }
+    }
+
+    @Test
+    void aCrcWithoutASha256IsVerifiedToo() throws IOException {
+        byte[] data = floats(1, 2);
+        CRC32 crc = new CRC32();
+        crc.update(data);
+        for (String sum : new String[] {String.format("%08x", crc.getValue()), "00000000", "nonsense"}) {
+            Files.write(file, safetensors("{\"__metadata__\":{\"graft.crc32\":\"" + sum + "\"},"
+                    + "\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", data));
+            if (sum.equals(String.format("%08x", crc.getValue()))) {
+                assertThat(everything()).hasSize(2);
+            } else {
+                assertThatThrownBy(this::everything).isInstanceOf(GraftException.class)
+                        .hasMessageContaining("the data's CRC-32 is").hasMessageContaining(sum);
+            }
+        }
+    }
+
+    /** Sums are computed in chunks of 64 KiB: data that ends in the midst of one, and at the end of one. */
+    @Test
+    void theCrcOfSeveralChunksIsThatOfAllData() throws IOException {
+        for (int n : new int[] {16_384 * 3, 50_001}) {
+            float[] values = new float[n];
+            for (int i = 0; i < n; i++) {
+                values[i] = i;
+            }
+            new SafetensorsWriter().put("w", DType.F32, Shape.of(n), values).write(file);
+            CRC32 crc = new CRC32();
+            crc.update(floats(values));
+            try (WeightFile w = WeightFile.open(file)) {
+                assertThat(w.metadata()).containsEntry("graft.crc32", String.format("%08x", crc.getValue()));
+                assertThat(w.floats("w")).containsExactly(values);
+            }
+            byte[] all = Files.readAllBytes(file);
+            all[all.length - 1] ^= 1;
+            Files.write(file, all);
+            assertThatThrownBy(this::everything).hasMessageContaining("the data's CRC-32 is");
         }
     }
 

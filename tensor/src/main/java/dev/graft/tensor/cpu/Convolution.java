@@ -165,7 +165,7 @@ public final class Convolution {
     /** All that packed weights depend on beside the weights' values. */
     private record Key(MicroKernels kernels, Form form, boolean backward, int at, int outC, int kH, int kW, int inC,
             int groups, int strideH, int strideW, int padTop, int padLeft, int dilationH, int dilationW) {
-        /** Written out like the other: what the JVM makes for a record at its first use takes 10 ms of a command's start. */
+        /** By hand, and {@code hashCode} too: the JVM spins classes for a record's at their first use, 10 ms of a start. */
         @Override
         public boolean equals(Object o) {
             return o instanceof Key k && k.kernels == kernels && k.form == form && k.backward == backward && k.at == at
