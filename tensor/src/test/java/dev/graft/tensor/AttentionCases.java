@@ -32,22 +32,33 @@ final class AttentionCases {
         for (Sizes z : List.of(new Sizes(1, 1, 1, 1, 1), new Sizes(2, 3, 5, 2, 4), new Sizes(2, 4, 4, 1, 3),
                 new Sizes(1, 2, 9, 3, 5), new Sizes(0, 2, 2, 1, 2), new Sizes(3, 70, 90, 2, 16),
                 new Sizes(1, 130, 200, 2, 64), new Sizes(2, 33, 257, 1, 40), new Sizes(1, 40, 50, 2, 80))) {
-            Values some = (r, n, earlier) -> {
-                double[] allowed = cycle(1, 1, 0, 1, 0).make(r, n, earlier);
-                for (int i = 0; i < n; i += z.s) {
-                    allowed[i] = 1;                     // so that no query is left with nothing
-                }
-                return allowed;
-            };
             add(all, z, false, null, false);
             add(all, z, true, null, false);
-            add(all, z, false, some, false);
-            add(all, z, true, some, false);
+            add(all, z, false, some(z), false);
+            add(all, z, true, some(z), false);
         }
+        // Many heads, each a task of several tiles: all but the last use a part of the keys, which ends anywhere.
+        for (Sizes z : List.of(new Sizes(1, 200, 230, 16, 8), new Sizes(1, 160, 190, 17, 80))) {
+            add(all, z, true, null, false);
+            add(all, z, true, some(z), false);
+        }
+        add(all, new Sizes(1, 150, 1100, 16, 4), true, null, false);     // tiles of 119 queries
+        add(all, new Sizes(1, 200, 20_000, 1, 1), true, null, false);    // so many keys that gradients have fewer tasks
         add(all, new Sizes(1, 5, 3, 2, 2), true, null, true);            // the first two queries have no key before them
         add(all, new Sizes(2, 3, 4, 1, 3), false, cycle(1, 0, 1, 1, 0, 0, 0, 0), true);
         add(all, new Sizes(2, 90, 70, 2, 8), true, cycle(0, 0, 1, 0, 1, 1), true);
         add(all, new Sizes(1, 2, 0, 1, 3), false, null, true);
+    }
+
+    /** Some of the keys; the first of each batch entry, so that no query is left with nothing. */
+    private static Values some(Sizes z) {
+        return (r, n, earlier) -> {
+            double[] allowed = cycle(1, 1, 0, 1, 0).make(r, n, earlier);
+            for (int i = 0; i < n; i += z.s) {
+                allowed[i] = 1;
+            }
+            return allowed;
+        };
     }
 
     /** @param lonely whether some query has nothing to attend, and a log-sum-exp of minus infinity */

@@ -24,8 +24,8 @@ final class CpuAttention {
             case AttentionOp.AttentionBackward a -> a.mask() ? in[6] : null;
         };
         var problem = new TiledAttention.Problem(q.dim(0), q.dim(1), k.dim(1), q.dim(2), q.dim(3),
-                q.dim(2) * q.dim(3), op.scale(), op.causal(),
-                mask == null ? null : mask.host().bytes(), mask == null ? 0 : Math.toIntExact(mask.offset()));
+                op.scale(), op.causal(), mask == null ? null : mask.host().bytes(),
+                mask == null ? 0 : Math.toIntExact(mask.offset()));
         try (Widened w = new Widened(in, out)) {
             if (forward) {
                 attention.forward(problem, w.in(0), w.in(1), w.in(2), w.out(0), w.out(1));

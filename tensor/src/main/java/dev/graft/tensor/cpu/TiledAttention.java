@@ -12,6 +12,7 @@ final class TiledAttention {
     private static final int TILE = 1 << 17;
     private static final int DEPTH = 256; // as in Panels
     private static final int TASKS = 16;
+    private static final long COPIES_LIMIT = 4L << 20;
 
     private final MicroKernels kernels;
     private final RowLoops loops;
@@ -24,19 +25,21 @@ final class TiledAttention {
     /**
      * The sizes of queries [batch, t, heads, d] and keys [batch, s, heads, d].
      *
-     * @param step from position to position of queries, keys, values and their gradients: heads * d, or more where they are
-     *     parts of a wider tensor. Results lie densely
      * @param mask one byte for each of [batch, s] from {@code maskAt} on, 0 where no query may attend the key; null for none
      */
-    record Problem(int batch, int t, int s, int heads, int d, int step, double scale, boolean causal, byte[] mask,
-            int maskAt) {
-        /** Query or key {@code i} of {@code of} in each batch entry. */
-        int at(int b, int i, int of, int h) {
-            return (b * of + i) * step + h * d;
+    record Problem(int batch, int t, int s, int heads, int d, double scale, boolean causal, byte[] mask, int maskAt) {
+        /** From position to position. */
+        int step() {
+            return heads * d;
         }
 
-        int result(int b, int i, int h) {
-            return ((b * t + i) * heads + h) * d;
+        /** Query or key {@code i} of {@code of} in each batch entry. */
+        int at(int b, int i, int of, int h) {
+            return ((b * of + i) * heads + h) * d;
+        }
+
+        int query(int b, int i, int h) {
+            return at(b, i, t, h);
         }
 
         int lse(int b, int i, int h) {
@@ -88,9 +91,8 @@ final class TiledAttention {
         private final int end;
         private final int[] masked;
 
-        Task(Problem p, int index) {
+        Task(Problem p, int parts, int index) {
             this.p = p;
-            int parts = p.parts();
             int head = index / parts;
             b = head / p.heads;
             h = head % p.heads;
@@ -131,34 +133,36 @@ final class TiledAttention {
     }
 
     /**
-     * C[m][padded n] (+)= A[m][k] * B with packed B, of which the first {@code n} columns and {@code k} of {@code depth} rows
-     * are used. The panels' order of additions depends on k alone.
+     * C[m][padded n] (+)= A[m][k] * B with packed B, of which the first {@code n} of {@code columns} columns and {@code k}
+     * of {@code depth} rows are used. The panels' order of additions depends on k alone.
      */
-    private void multiply(int m, int n, int k, float[] a, int ao, int rs, int ks, float[] packed, int depth, float[] c, int co, int ldc,
-            boolean accumulate) {
+    private void multiply(int m, int n, int k, float[] a, int ao, int rs, int ks, float[] packed, int depth, int columns,
+            float[] c, int co, int ldc, boolean accumulate) {
         for (int j = 0; j < Panels.tileCount(kernels, n); j++) {
             int column = j * Panels.tileWidth(kernels);
-            int w = Panels.tileWidth(kernels, n, j);
+            int stride = Panels.tileWidth(kernels, columns, j); // more than is used where n ends inside a panel
+            int vectors = Panels.tileWidth(kernels, n, j) / kernels.lanes();
             for (int k0 = 0; k0 < k; k0 += DEPTH) {
-                kernels.tiles(m, w / kernels.lanes(), Math.min(DEPTH, k - k0), a, ao + k0 * ks, rs, ks, packed,
-                        column * depth + k0 * w, w, c, co + column, ldc, accumulate || k0 > 0);
+                kernels.tiles(m, vectors, Math.min(DEPTH, k - k0), a, ao + k0 * ks, rs, ks, packed,
+                        column * depth + k0 * stride, stride, c, co + column, ldc, accumulate || k0 > 0);
             }
         }
     }
 
     /**
-     * Packs rows and multiplies them as left operand with packed B: a copy that is one panel is read instead of the rows, which
-     * lie far from each other.
+     * Packs rows and multiplies them as left operand with the first {@code n} columns of packed B: a copy that is one panel
+     * is read instead of the rows, which lie far from each other.
      */
-    private void multiplyPacking(int m, int n, int k, float[] a, int ao, int rs, float[] rows, float[] packed, float[] c,
-            int ldc) {
+    private void multiplyPacking(int m, int n, int k, float[] a, int ao, int rs, float[] rows, float[] packed, int columns,
+            float[] c, int ldc) {
         pack(m, k, a, ao, rs, 1, rows);
         boolean copy = Panels.tileCount(kernels, k) == 1;
-        multiply(m, n, k, copy ? rows : a, copy ? 0 : ao, copy ? padded(k) : rs, 1, packed, k, c, 0, ldc, false);
+        multiply(m, n, k, copy ? rows : a, copy ? 0 : ao, copy ? padded(k) : rs, 1, packed, k, columns, c, 0, ldc, false);
     }
 
     void forward(Problem p, F32 q, F32 k, F32 v, F32 o, F32 lse) {
-        WorkerPool.shared().run(p.batch * p.heads * p.parts(), i -> forward(new Task(p, i), q, k, v, o, lse));
+        int parts = p.parts();
+        WorkerPool.shared().run(p.batch * p.heads * parts, i -> forward(new Task(p, parts, i), q, k, v, o, lse));
     }
 
     private void forward(Task task, F32 q, F32 k, F32 v, F32 o, F32 lse) {
@@ -168,15 +172,15 @@ final class TiledAttention {
         try (Scratch keys = Scratch.take((long) p.d * padded(all)); Scratch values = Scratch.take((long) all * wide);
                 Scratch scores = Scratch.take((long) p.rows() * padded(all)); Scratch sums = Scratch.take(p.rows() * wide)) {
             packKeys(p, all, k, task.key(), values.data, keys.data);
-            pack(all, p.d, v.array(), v.at() + task.key(), p.step, 1, values.data);
+            pack(all, p.d, v.array(), v.at() + task.key(), p.step(), 1, values.data);
             float[] factor = new float[p.rows()];
             for (int tile = task.first; tile < task.end; tile++) {
                 int from = tile * p.rows();
                 int rows = Math.min(p.rows(), p.t - from);
                 int n = p.keys(from + rows - 1);
                 int ld = padded(n);
-                multiplyPacking(rows, n, p.d, q.array(), q.at() + p.at(task.b, from, p.t, task.h), p.step, sums.data,
-                        keys.data, scores.data, ld);
+                multiplyPacking(rows, n, p.d, q.array(), q.at() + p.query(task.b, from, task.h), p.step(), sums.data,
+                        keys.data, all, scores.data, ld);
                 task.mask(scores.data, rows, n, ld);
                 for (int r = 0; r < rows; r++) {
                     lse.array()[lse.at() + p.lse(task.b, from + r, task.h)] =
@@ -185,9 +189,9 @@ final class TiledAttention {
                 if (n == 0) {
                     Arrays.fill(sums.data, 0, rows * wide, 0f);
                 }
-                multiply(rows, p.d, n, scores.data, 0, ld, 1, values.data, all, sums.data, 0, wide, false);
+                multiply(rows, p.d, n, scores.data, 0, ld, 1, values.data, all, p.d, sums.data, 0, wide, false);
                 for (int r = 0; r < rows; r++) {
-                    loops.scale(factor[r], sums.data, r * wide, o.array(), o.at() + p.result(task.b, from + r, task.h), p.d);
+                    loops.scale(factor[r], sums.data, r * wide, o.array(), o.at() + p.query(task.b, from + r, task.h), p.d);
                 }
             }
         }
@@ -201,17 +205,17 @@ final class TiledAttention {
 
     /** Packs n rows of d elements and their transpose, by way of the copy if that is one panel. */
     private void packBoth(Problem p, int n, F32 x, int at, float[] rows, float[] transposed) {
-        pack(n, p.d, x.array(), x.at() + at, p.step, 1, rows);
+        pack(n, p.d, x.array(), x.at() + at, p.step(), 1, rows);
         if (Panels.tileCount(kernels, p.d) == 1) {
             pack(p.d, n, rows, 0, 1, padded(p.d), transposed);
         } else {
-            pack(p.d, n, x.array(), x.at() + at, 1, p.step, transposed);
+            pack(p.d, n, x.array(), x.at() + at, 1, p.step(), transposed);
         }
     }
 
     /**
-     * Makes weights of the first {@code some} of a row's {@code n} scores, but for a factor, and zeros of the others; returns
-     * log Σ exp of the scores.
+     * Makes weights of the first {@code some} of a row's {@code n} scores, but for a factor, and zeros of the others;
+     * returns log Σ exp of the scores.
      */
     private float softmax(float[] scores, int at, int some, int n, float[] factor, int r) {
         float max = some == 0 ? Float.NEGATIVE_INFINITY : loops.largest(scores, at, some);
@@ -231,26 +235,26 @@ final class TiledAttention {
 
     /**
      * The gradients by keys and values are sums over a head's tiles: a task adds up those of its own, and where a head has
-     * several tasks, theirs are added in the end.
+     * several tasks, theirs are added in the end. Where the copies for that would be large, a head has fewer.
      */
     void backward(Problem p, F32 dy, F32 q, F32 k, F32 v, F32 o, F32 lse, F32 dq, F32 dk, F32 dv) {
-        int parts = p.parts();
-        int wide = padded(p.d);
-        int size = p.s * wide;
+        long floats = (long) p.s * padded(p.d);
+        int size = (int) floats; // Scratch refuses what is no int
+        int heads = p.batch * p.heads;
+        int parts = Math.clamp(COPIES_LIMIT / (2 * floats * heads), 1, p.parts());
         if (parts == 1) {
-            WorkerPool.shared().run(p.batch * p.heads, i -> {
-                try (Scratch sums = Scratch.take(2L * size)) {
-                    Task task = new Task(p, i);
+            WorkerPool.shared().run(heads, i -> {
+                try (Scratch sums = Scratch.take(2 * floats)) {
+                    Task task = new Task(p, 1, i);
                     backward(task, dy, q, k, v, o, lse, dq, sums.data, 0, size);
                     store(p, task, sums.data, 0, size, dk, dv);
                 }
             });
             return;
         }
-        int heads = p.batch * p.heads;
-        try (Scratch sums = Scratch.take(2L * size * parts * heads)) {
+        try (Scratch sums = Scratch.take(2 * floats * parts * heads)) { // COPIES_LIMIT at most: indices are no overflow
             WorkerPool.shared().run(heads * parts, i ->
-                    backward(new Task(p, i), dy, q, k, v, o, lse, dq, sums.data, 2 * size * i, size));
+                    backward(new Task(p, parts, i), dy, q, k, v, o, lse, dq, sums.data, 2 * size * i, size));
             WorkerPool.shared().run(heads, head -> {
                 int to = 2 * size * head * parts;
                 for (int i = 1; i < parts; i++) {
@@ -259,7 +263,7 @@ final class TiledAttention {
                         sums.data[to + j] += sums.data[from + j];
                     }
                 }
-                store(p, new Task(p, head * parts), sums.data, to, size, dk, dv);
+                store(p, new Task(p, parts, head * parts), sums.data, to, size, dk, dv);
             });
         }
     }
@@ -296,29 +300,31 @@ final class TiledAttention {
                 int rows = Math.min(p.rows(), p.t - from);
                 int n = p.keys(from + rows - 1);
                 int ld = padded(n);
-                int query = p.at(task.b, from, p.t, task.h);
-                int y = dy.at() + p.result(task.b, from, task.h);
-                int dense = p.heads * p.d;
-                multiplyPacking(rows, n, p.d, q.array(), q.at() + query, p.step, queries.data, keys.data, weights.data, ld);
+                int query = p.query(task.b, from, task.h);
+                int y = dy.at() + p.query(task.b, from, task.h);
+                multiplyPacking(rows, n, p.d, q.array(), q.at() + query, p.step(), queries.data, keys.data, all,
+                        weights.data, ld);
                 task.mask(weights.data, rows, n, ld);
-                multiplyPacking(rows, n, p.d, dy.array(), y, dense, errorsOut.data, values.data, errors.data, ld);
+                multiplyPacking(rows, n, p.d, dy.array(), y, p.step(), errorsOut.data, values.data, all, errors.data, ld);
                 for (int r = 0; r < rows; r++) {
                     float log = lse.array()[lse.at() + p.lse(task.b, from + r, task.h)];
                     int some = log == Float.NEGATIVE_INFINITY ? 0 : p.keys(from + r);
                     loops.expSum(weights.data, r * ld, log, weights.data, r * ld, some);
                     Arrays.fill(weights.data, r * ld + some, r * ld + n, 0f);
-                    float mean = loops.dot(dy.array(), y + r * dense, o.array(),
-                            o.at() + p.result(task.b, from + r, task.h), p.d);
+                    float mean = loops.dot(dy.array(), y + r * p.step(), o.array(),
+                            o.at() + p.query(task.b, from + r, task.h), p.d);
                     loops.softmaxGrad(weights.data, r * ld, errors.data, r * ld, mean, errors.data, r * ld, n);
                 }
-                multiply(n, p.d, rows, errors.data, 0, 1, ld, queries.data, rows, sums, at, wide, true);
-                multiply(n, p.d, rows, weights.data, 0, 1, ld, errorsOut.data, rows, sums, at + size, wide, true);
+                multiply(n, p.d, rows, errors.data, 0, 1, ld, queries.data, rows, p.d, sums, at, wide, true);
+                multiply(n, p.d, rows, weights.data, 0, 1, ld, errorsOut.data, rows, p.d, sums, at + size, wide,
+                        true);
                 if (n == 0) {
                     Arrays.fill(result.data, 0, rows * wide, 0f);
                 }
-                multiply(rows, p.d, n, errors.data, 0, ld, 1, rowsOfKeys.data, all, result.data, 0, wide, false);
+                multiply(rows, p.d, n, errors.data, 0, ld, 1, rowsOfKeys.data, all, p.d, result.data, 0, wide,
+                        false);
                 for (int r = 0; r < rows; r++) {
-                    loops.scale((float) p.scale, result.data, r * wide, dq.array(), dq.at() + query + r * p.step, p.d);
+                    loops.scale((float) p.scale, result.data, r * wide, dq.array(), dq.at() + query + r * p.step(), p.d);
                 }
             }
         }
