@@ -42,8 +42,6 @@ final class AttentionCases {
             add(all, z, true, null, false);
             add(all, z, true, some(z), false);
         }
-        add(all, new Sizes(1, 150, 1100, 16, 4), true, null, false);     // tiles of 119 queries
-        add(all, new Sizes(1, 200, 20_000, 1, 1), true, null, false);    // so many keys that gradients have fewer tasks
         add(all, new Sizes(1, 5, 3, 2, 2), true, null, true);            // the first two queries have no key before them
         add(all, new Sizes(2, 3, 4, 1, 3), false, cycle(1, 0, 1, 1, 0, 0, 0, 0), true);
         add(all, new Sizes(2, 90, 70, 2, 8), true, cycle(0, 0, 1, 0, 1, 1), true);
