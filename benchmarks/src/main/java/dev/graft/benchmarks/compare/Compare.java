@@ -216,8 +216,8 @@ final class Compare {
         Work first = Works.byName(works.iterator().next());
         boolean net = first instanceof Work.Net || first instanceof Work.Bert;
         double seconds = net ? 2 * options.seconds() : options.seconds();
-        double leastWarm = side == ours ? net ? 1.2 : 0.6 : 0.2;
-        double mostWarm = side == ours ? net ? 2.5 : 2 : 1;
+        double leastWarm = side == ours ? net ? 1.2 : 0.8 : 0.2;
+        double mostWarm = side == ours ? net ? 4 : 2 : 1;
         return List.of("time", Double.toString(seconds), Double.toString(leastWarm), Double.toString(mostWarm));
     }
 

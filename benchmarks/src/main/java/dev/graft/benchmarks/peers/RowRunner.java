@@ -32,11 +32,9 @@ public final class RowRunner {
                 Double.parseDouble(args[3]));
         for (String name : List.of(args).subList(4, args.length)) {
             try (Engine.Prepared p = engine.prepare(Works.byName(name))) {
-                long start = System.nanoTime();
                 float[] result = p.result();
-                double before = (System.nanoTime() - start) / 1e9;
                 Fingerprint print = Fingerprint.of(result);
-                Stopwatch.Times t = watch.time(p::run, before);
+                Stopwatch.Times t = watch.time(p::run);
                 out.printf(Locale.ROOT, "row\t%s\t%.6f\t%.6f\t%d\t%s%n", name, t.median(), t.fastest(), t.count(),
                         print.text());
             } catch (RuntimeException | LinkageError | OutOfMemoryError e) {

@@ -10,6 +10,7 @@ import java.util.List;
  */
 public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
     private static final int LEAST = 3;
+    private static final int LEAST_WARM = 2;
     private static final int SETTLED = 3;
 
     /** Milliseconds: the median, the fastest, and how many were timed. */
@@ -23,14 +24,14 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
         }
     }
 
-    /** @param before seconds that the same work was done for already, as when its result was checked */
-    public Times time(Runnable call, double before) {
-        warm(call, before);
+    /** Whatever ran before does not count as warming up: its first call loads, allocates and compiles. */
+    public Times time(Runnable call) {
+        warm(call);
         return window(call, seconds, LEAST);
     }
 
     /** Ends when {@value #SETTLED} windows in a row were not 3 % faster than the best before. */
-    private void warm(Runnable call, double before) {
+    private void warm(Runnable call) {
         long start = System.nanoTime();
         double best = Double.POSITIVE_INFINITY;
         int settled = 0;
@@ -40,9 +41,9 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
             calls += t.count();
             settled = t.median() < 0.97 * best ? 0 : settled + 1;
             best = Math.min(best, t.median());
-            double spent = before + (System.nanoTime() - start) / 1e9;
-            if (spent >= mostWarm && (calls > 1 || before > 0)
-                    || spent >= leastWarm && calls > SETTLED && settled >= SETTLED) {
+            double spent = (System.nanoTime() - start) / 1e9;
+            if (spent >= mostWarm && calls >= LEAST_WARM
+                    || spent >= leastWarm && calls >= 2 * LEAST_WARM && settled >= SETTLED) {
                 return;
             }
         }
