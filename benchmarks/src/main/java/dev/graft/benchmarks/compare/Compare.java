@@ -92,12 +92,15 @@ final class Compare {
         CpuTime before = CpuTime.now();
         long start = System.nanoTime();
         Map<String, Double> took = new HashMap<>();
+        int whole = 0;
         for (int round = 0; round < options.rounds(); round++) {
+            boolean cut = false;
             for (String part : parts(round)) {
                 double now = (System.nanoTime() - start) / 1e9;
                 if (round > 0 && now + took.getOrDefault(part, 0.0) > 60 * options.minutes()) {
                     System.err.printf(Locale.ROOT, "round %d of %d, %s: left out, it would end after %s minutes%n",
                             round + 1, options.rounds(), part, options.minutes());
+                    cut = true;
                     continue;
                 }
                 System.err.printf(Locale.ROOT, "round %d of %d, %s (%.0f s)%n", round + 1, options.rounds(), part, now);
@@ -108,11 +111,13 @@ final class Compare {
                 }
                 took.put(part, (System.nanoTime() - start) / 1e9 - now);
             }
-            record(environment, before, start, round + 1);     // what is there, should the run be ended before its end
+            whole += cut ? 0 : 1;
+            record(environment, before, start, whole, round + 1);   // what is there, should the run be ended before its end
         }
         System.out.printf(Locale.ROOT, "%n%s%n", environment.path("cpu").asText());
-        System.out.printf(Locale.ROOT, "%d threads, %d rounds, %d s; other processes used %.1f s of processor time"
-                + " meanwhile%n", options.threads(), options.rounds(), environment.path("seconds").asInt(),
+        System.out.printf(Locale.ROOT, "%d threads, %d rounds%s, %d s; other processes used %.1f s of processor time"
+                + " meanwhile%n", options.threads(), whole, whole == options.rounds() ? "" :
+                        " and parts of " + (options.rounds() - whole) + " more", environment.path("seconds").asInt(),
                 environment.path("foreign_cpu_seconds").asDouble());
         if (options.avx2()) {
             System.out.println("limited to AVX2: graft by " + ours.limits());
@@ -141,13 +146,14 @@ final class Compare {
         return home.resolve("results").resolve(name);
     }
 
-    private void record(ObjectNode environment, CpuTime before, long start, int rounds) throws IOException {
+    private void record(ObjectNode environment, CpuTime before, long start, int whole, int begun) throws IOException {
         CpuTime after = CpuTime.now();
         environment.put("threads", options.threads());
         environment.put("seconds", Math.round((System.nanoTime() - start) / 1e9));
         environment.put("foreign_cpu_seconds", Math.round(10 * after.foreignSince(before)) / 10.0);
         environment.put("stolen_cpu_seconds", Math.round(10 * (after.stolen() - before.stolen())) / 10.0);
-        environment.put("rounds", rounds);
+        environment.put("rounds", whole);
+        environment.put("rounds_in_part", begun - whole);
         environment.put("seconds_per_row", options.seconds());
         environment.put("graft", ours.description());
         if (options.avx2()) {
