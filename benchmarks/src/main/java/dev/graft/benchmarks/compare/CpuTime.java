@@ -1,5 +1,6 @@
 package dev.graft.benchmarks.compare;
 
+import dev.graft.benchmarks.peers.StolenTime;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,7 +25,7 @@ record CpuTime(double all, double own, double stolen) {
         for (int i = 11; i <= 14; i++) {                // utime, stime, cutime, cstime
             own += Double.parseDouble(s[i]);
         }
-        return new CpuTime(busy * TICK, own * TICK, Double.parseDouble(f[8]) * TICK);
+        return new CpuTime(busy * TICK, own * TICK, StolenTime.now().seconds());
     }
 
     /** What others used since {@code before}. */
