@@ -44,7 +44,7 @@ final class VectorKernels implements MicroKernels {
 
     @Override
     public int tileRows() {
-        return MANY_REGISTERS ? PackedTiles.ROWS : 12;
+        return PackedTiles.ROWS;
     }
 
     @Override
@@ -62,9 +62,7 @@ final class VectorKernels implements MicroKernels {
     @Override
     public void packedTiles(int m, int vectors, int kc, float[] a, int ao, float[] b, int bo, float[] d, int at, int ldd,
             float[] c, int co, int ldc) {
-        if (!MANY_REGISTERS) { // the compiler spills sums of tiles with constant strides, which costs more than it gains
-            MicroKernels.super.packedTiles(m, vectors, kc, a, ao, b, bo, d, at, ldd, c, co, ldc);
-        } else if (vectors == 1) {
+        if (vectors == 1) {
             PackedTiles.columns1(m, kc, a, ao, b, bo, d, at, ldd, c, co, ldc);
         } else {
             PackedTiles.columns2(m, kc, a, ao, b, bo, d, at, ldd, c, co, ldc);
