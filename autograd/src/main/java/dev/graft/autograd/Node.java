@@ -2,8 +2,12 @@ package dev.graft.autograd;
 
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Shape;
+import dev.graft.tensor.Storage;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
 import java.util.function.Supplier;
 
 /**
@@ -145,6 +149,11 @@ final class Node implements AutoCloseable {
     /** The saved output {@code i}. */
     Tensor out(int i) {
         return get(inputIds.length + i, "output " + i);
+    }
+
+    /** The memory of all saved values. */
+    List<Storage> savedStorages() {
+        return Arrays.stream(saved).filter(Objects::nonNull).map(Tensor::storage).toList();
     }
 
     private Tensor get(int slot, String what) {

@@ -6,6 +6,7 @@ import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Storage;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.LayoutOp;
@@ -15,6 +16,7 @@ import dev.graft.tensor.op.UnaryFn;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -43,8 +45,22 @@ public final class Tape implements AutoCloseable {
     private final Set<Long> watched = new HashSet<>();
     private final Map<Long, Tensor> extra = new HashMap<>();
     private final Map<Long, Node> remade = new HashMap<>();
+    private final Map<Long, Storage> leaves = new HashMap<>();
     private final Recorder recorder = new Recorder(this);
     private boolean used;
+    private boolean leavesUnknown;
+
+    /** Takes gradients by leaves from a backward pass that is under way: see {@link #backward(Tensor, Receiver)}. */
+    @FunctionalInterface
+    public interface Receiver {
+        /**
+         * The gradient by the leaf of this {@link Tensor#id()} is complete, and what is left of the pass does not read the
+         * leaf's values, which may be changed.
+         *
+         * @return true if the gradient, which the caller closes, has been used; false to find it in {@link Gradients}
+         */
+        boolean take(long leaf, Tensor gradient);
+    }
 
     /** Stands in the dispatch chain while a tape records. */
     static final class Recorder implements Interceptor {
@@ -129,9 +145,14 @@ public final class Tape implements AutoCloseable {
         if (!any || !out[0].dtype().isFloat()) {
             return;
         }
+        for (int i = 0; i < in.length; i++) {
+            if (needs[i] && in[i].requiresGrad()) {
+                leaves.put(in[i].id(), in[i].storage());
+            }
+        }
         Node node = new Node(op.name(), Context.current().path(), (n, dy) -> GradientTable.backward(op, n, dy), in,
                 needs, out, GradientTable.saves(op, needs));
-        add(node, out);
+        track(node, out);
         Node before = in.length == 1 ? remade.get(in[0].id()) : null;
         if (op instanceof ElementwiseOp.Unary u && (u.fn() == UnaryFn.GELU || u.fn() == UnaryFn.GELU_TANH)) {
             node.remake(out[0], () -> Dispatcher.one(op, node.in(0)));      // its rule reads the input in any case
@@ -159,6 +180,11 @@ public final class Tape implements AutoCloseable {
 
     /** Records a computation with a rule of its own, which may also return gradients of other leaves by {@link #extra}. */
     void add(Node node, Tensor[] out) {
+        leavesUnknown = true;
+        track(node, out);
+    }
+
+    private void track(Node node, Tensor[] out) {
         nodes.add(node);
         for (Tensor t : out) {
             if (t.dtype().isFloat()) {
@@ -169,11 +195,24 @@ public final class Tape implements AutoCloseable {
 
     /** Gradients of {@code loss}, a single value, by all leaves. */
     public Gradients backward(Tensor loss) {
+        single(loss);
+        return backward(loss, loss.onesLike());
+    }
+
+    /**
+     * Gradients of {@code loss}, a single value, by all leaves but those whose gradients {@code receiver} takes while the
+     * pass is under way: they are never in memory all at once.
+     */
+    public Gradients backward(Tensor loss, Receiver receiver) {
+        single(loss);
+        return backward(new Tensor[] {loss}, new Tensor[] {loss.onesLike()}, receiver);
+    }
+
+    private static void single(Tensor loss) {
         if (loss.size() != 1) {
             throw new GraftException("backward: the loss has shape " + loss.shape() + ", a single value is needed: reduce"
                     + " it by mean() or sum(), or give a seed");
         }
-        return backward(loss, loss.onesLike());
     }
 
     /** Gradients of the sum of {@code output · seed} by all leaves; seed has the output's shape. */
@@ -182,6 +221,10 @@ public final class Tape implements AutoCloseable {
     }
 
     Gradients backward(Tensor[] outputs, Tensor[] seeds) {
+        return backward(outputs, seeds, null);
+    }
+
+    private Gradients backward(Tensor[] outputs, Tensor[] seeds, Receiver receiver) {
         if (used) {
             throw new GraftException("backward: this tape has been used: record again on a new one");
         }
@@ -189,7 +232,7 @@ public final class Tape implements AutoCloseable {
         Map<Long, Tensor> grads = new HashMap<>();
         try {
             // rules compute in the types of the forward pass
-            Context.current().without(Autocast.class).run(() -> walk(outputs, seeds, grads));
+            Context.current().without(Autocast.class).run(() -> walk(outputs, seeds, grads, receiver));
         } catch (RuntimeException | Error e) {
             grads.values().forEach(Tensor::close);   // these handles belong to no scope
             throw e;
@@ -198,7 +241,7 @@ public final class Tape implements AutoCloseable {
         return new Gradients(grads);
     }
 
-    private void walk(Tensor[] outputs, Tensor[] seeds, Map<Long, Tensor> grads) {
+    private void walk(Tensor[] outputs, Tensor[] seeds, Map<Long, Tensor> grads, Receiver receiver) {
         for (int i = 0; i < outputs.length; i++) {
             if (!tracks(outputs[i])) {
                 throw new GraftException("backward: the output " + outputs[i].spec()
@@ -209,13 +252,54 @@ public final class Tape implements AutoCloseable {
             }
             accumulate(grads, outputs[i].id(), seeds[i]);
         }
+        Map<Integer, List<Long>> complete = receiver == null ? Map.of() : complete();
         for (int i = nodes.size() - 1; i >= 0; i--) {
             Node n = nodes.get(i);
             step(n, grads);
             n.close();
             nodes.set(i, null);
+            for (long leaf : complete.getOrDefault(i, List.of())) {
+                Tensor g = grads.get(leaf);
+                if (g != null && receiver.take(leaf, g)) {
+                    grads.remove(leaf);
+                    g.close();
+                }
+            }
         }
         nodes.clear();
+    }
+
+    /**
+     * For places among the nodes, the leaves whose gradients are complete when backward has passed there: all nodes that use
+     * a leaf lie behind, and so do those that saved its values without wanting its gradient. Where it is not known what a
+     * node uses, or another tape records this pass, nothing is complete before the end.
+     */
+    private Map<Integer, List<Long>> complete() {
+        boolean last = leavesUnknown || Context.current().interceptors().stream()
+                .anyMatch(r -> r instanceof Recorder other && !other.tape.used);
+        Map<Long, Integer> first = new HashMap<>();
+        Map<Storage, Integer> read = new IdentityHashMap<>();
+        Set<Long> made = new HashSet<>();
+        for (int i = nodes.size() - 1; i >= 0; i--) {
+            Node n = nodes.get(i);
+            for (int k = 0; k < n.inputs(); k++) {
+                first.put(n.inputId(k), i);
+            }
+            for (int k = 0; k < n.outputs(); k++) {
+                made.add(n.outputId(k));
+            }
+            for (Storage s : n.savedStorages()) {
+                read.put(s, i);
+            }
+        }
+        Map<Integer, List<Long>> at = new HashMap<>();
+        leaves.forEach((leaf, storage) -> {
+            if (!made.contains(leaf)) {
+                int i = last ? 0 : Math.min(first.get(leaf), read.getOrDefault(storage, Integer.MAX_VALUE));
+                at.computeIfAbsent(i, k -> new ArrayList<>()).add(leaf);
+            }
+        });
+        return at;
     }
 
     private void step(Node n, Map<Long, Tensor> grads) {
@@ -309,6 +393,7 @@ public final class Tape implements AutoCloseable {
             }
         }
         nodes.clear();
+        leaves.clear();
         remade.clear();
         tracked.clear();
         watched.clear();

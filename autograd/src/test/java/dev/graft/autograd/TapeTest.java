@@ -17,6 +17,11 @@ import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.ConvParams;
 import dev.graft.tensor.op.UnaryFn;
 import dev.graft.tensor.op.Update;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 
 class TapeTest {
@@ -38,6 +43,67 @@ class TapeTest {
             Tensor loss = tape.record(() -> x.mul(x).add(x).sum());      // x² + x
             assertThat(tape.backward(loss).of(x).toDoubles()).containsExactly(5, 11);
         }
+    }
+
+    /** A leaf that is used by several nodes, one that is only read on the way, and one that nothing depends on. */
+    @Test
+    void gradientsCanBeTakenOnTheWayAndLeavesChangedThen() {
+        Tensor u = Tensor.of(new double[] {2, 5}, 2).requiresGrad(true);
+        Tensor v = Tensor.of(new double[] {3, -1}, 2).requiresGrad(true);
+        Tensor w = Tensor.of(new double[] {0.5, 4}, 2).requiresGrad(true);
+        Supplier<Tensor> f = () -> {
+            Tensor read = Tape.noGrad(() -> v.reshape(2));      // v's memory, which no node knows as v's
+            return u.mul(w).mul(read).add(u.square()).mul(v).sum();
+        };
+        Map<Long, double[]> expected = new HashMap<>();
+        try (Tape tape = new Tape()) {
+            Gradients g = tape.backward(tape.record(f));
+            for (Tensor t : List.of(u, v, w)) {
+                expected.put(t.id(), g.of(t).toDoubles());
+            }
+        }
+        Map<Long, double[]> taken = new HashMap<>();
+        try (Tape tape = new Tape()) {
+            Gradients left = tape.backward(tape.record(f), (leaf, g) -> {
+                if (leaf == w.id()) {
+                    return false;
+                }
+                assertThat(taken.put(leaf, g.toDoubles())).isNull();
+                change(leaf == u.id() ? u : v);
+                return true;
+            });
+            assertThat(left.find(u)).isNull();
+            assertThat(left.find(v)).isNull();
+            taken.put(w.id(), left.of(w).toDoubles());
+        }
+        assertThat(taken).containsOnlyKeys(expected.keySet());
+        taken.forEach((leaf, g) -> assertThat(g).containsExactly(expected.get(leaf)));
+    }
+
+    private static void change(Tensor t) {
+        Dispatcher.update(new Update.Axpby(100, 0), t, t);
+    }
+
+    /** A checkpointed segment does not tell which leaves it will use; nothing may be changed before it has run again. */
+    @Test
+    void leavesOfACheckpointedSegmentAreChangedAtTheEnd() {
+        Tensor w = Tensor.of(new double[] {2, 5}, 2).requiresGrad(true);
+        Tensor x = Tensor.of(new double[] {1, -3}, 2);
+        Supplier<Tensor> f = () -> Checkpoint.run(y -> y.mul(w).square(), x.add(w)).mul(w).sum();
+        double[] expected;
+        try (Tape tape = new Tape()) {
+            expected = tape.backward(tape.record(f)).of(w).toDoubles();
+        }
+        List<double[]> taken = new ArrayList<>();
+        try (Tape tape = new Tape()) {
+            tape.backward(tape.record(f), (leaf, g) -> {
+                taken.add(g.toDoubles());
+                change(w);
+                return true;
+            });
+        }
+        assertThat(taken).hasSize(1);
+        assertThat(taken.getFirst()).containsExactly(expected);
     }
 
     /** What a product behind GELU reads is made again from GELU's input, with the same gradients and second derivatives. */

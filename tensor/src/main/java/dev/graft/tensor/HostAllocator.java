@@ -11,6 +11,8 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 
 /**
  * The CPU's caching allocator. Arrays whose tensors were closed are kept by dtype and size class and handed out again, so
@@ -20,8 +22,9 @@ import java.util.Map;
  */
 final class HostAllocator {
     private static final long SMALL = 64;
+    private static final int LARGE = 1 << 16;
     private static final Object LOCK = new Object();
-    private static final Map<DType, Map<Integer, ArrayDeque<Object>>> CACHE = new HashMap<>();
+    private static final Map<DType, NavigableMap<Integer, ArrayDeque<Object>>> CACHE = new HashMap<>();
     private static final ReferenceQueue<HostStorage> COLLECTED = new ReferenceQueue<>();
     private static final Live HEAD = new Live();
 
@@ -71,11 +74,11 @@ final class HostAllocator {
         boolean granted;
         synchronized (LOCK) {
             sweep();
-            ArrayDeque<Object> free = CACHE.computeIfAbsent(dtype, d -> new HashMap<>()).get(capacity);
-            array = free == null ? null : free.pollLast();
+            array = cached(dtype, capacity);
             if (array != null) {
-                cachedBytes -= bytes;
-                reservedBytes += bytes;
+                long taken = (long) Array.getLength(array) * dtype.bytes();
+                cachedBytes -= taken;
+                reservedBytes += taken;
             }
             granted = array != null || reserve(bytes);
         }
@@ -92,6 +95,25 @@ final class HostAllocator {
             array = newArray(dtype, count, capacity, label);
         }
         return new HostStorage(dtype, count, array, label, true);
+    }
+
+    /** A free array of the size class, or the next one that is at most a quarter larger, where classes are narrow. */
+    private static Object cached(DType dtype, int capacity) {
+        NavigableMap<Integer, ArrayDeque<Object>> all = CACHE.get(dtype);
+        if (all == null) {
+            return null;
+        }
+        long most = capacity <= LARGE ? capacity : capacity + capacity / 4L;
+        for (Map.Entry<Integer, ArrayDeque<Object>> e : all.tailMap(capacity, true).entrySet()) {
+            if (e.getKey() > most) {
+                return null;
+            }
+            Object array = e.getValue().pollLast();
+            if (array != null) {
+                return array;
+            }
+        }
+        return null;
     }
 
     /** Books {@code bytes} for a new array if the limit allows, giving up the cache if need be. */
@@ -173,7 +195,7 @@ final class HostAllocator {
             }
             int capacity = Array.getLength(array);
             if (node.own && capacity > 0 && node.bytes <= limit - liveBytes - reservedBytes - cachedBytes) {
-                CACHE.computeIfAbsent(dtype, d -> new HashMap<>())
+                CACHE.computeIfAbsent(dtype, d -> new TreeMap<>())
                         .computeIfAbsent(capacity, c -> new ArrayDeque<>()).addLast(array);
                 cachedBytes += node.bytes;
             }
@@ -244,12 +266,15 @@ final class HostAllocator {
                 + " graft.memory.limit would help", cause);
     }
 
-    /** Four classes per doubling: at most a quarter of an array is unused. */
+    /**
+     * Four classes per doubling: at most a quarter of an array is unused. Of large arrays 16, so that those of the sizes that
+     * networks have, small multiples of powers of two, lose nothing.
+     */
     static int sizeClass(long count) {
         if (count <= SMALL) {
             return count == 0 ? 0 : (int) SMALL;
         }
-        long step = Math.max(16, Long.highestOneBit(count - 1) >> 2);
+        long step = Math.max(16, Long.highestOneBit(count - 1) >> (count <= LARGE ? 2 : 4));
         return (int) Math.min(Integer.MAX_VALUE - 64, (count + step - 1) / step * step);
     }
 

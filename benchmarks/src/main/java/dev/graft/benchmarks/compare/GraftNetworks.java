@@ -138,8 +138,9 @@ final class GraftNetworks {
             return Context.training(1, step++).call(() -> {
                 try (Scope s = Scope.open("step"); Tape tape = new Tape()) {
                     Tensor loss = tape.record(() -> new CrossEntropy().of(net.call(input), labels));
-                    optimizer.step(tape.backward(loss));
-                    return loss.item();
+                    double value = loss.item();
+                    optimizer.backwardAndStep(tape, loss);  // as the trainer does
+                    return value;
                 }
             });
         }

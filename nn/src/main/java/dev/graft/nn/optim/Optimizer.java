@@ -1,6 +1,7 @@
 package dev.graft.nn.optim;
 
 import dev.graft.autograd.Gradients;
+import dev.graft.autograd.Tape;
 import dev.graft.nn.Module;
 import dev.graft.nn.NearestNames;
 import dev.graft.nn.ParamSelector;
@@ -11,6 +12,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -174,6 +176,36 @@ public final class Optimizer implements AutoCloseable {
         try (Scope scope = Scope.open("optimizer step")) {
             prepare(g, null).run(factors);
         }
+    }
+
+    /**
+     * Backward and one step: each parameter is changed as soon as its gradient is complete, which is dropped then, so that
+     * the gradients are never in memory all at once. The parameters become what {@code step(tape.backward(loss))} makes of
+     * them; should backward fail, some are changed and others are not.
+     *
+     * @param factors multiply the learning rates, one for all groups or one per group; none for the groups' own rates
+     */
+    public void backwardAndStep(Tape tape, Tensor loss, double... factors) {
+        double[] by = factors.length == 0 ? new double[] {1} : factors;
+        new PreparedStep(rule, groups, List.of(), null).check(by);
+        Map<Long, Entry> byId = new HashMap<>();
+        for (Entry e : entries.values()) {
+            if (e.parameter.trainable()) {
+                byId.put(e.parameter.value().id(), e);
+            } else {
+                e.dropState();
+            }
+        }
+        tape.backward(loss, (leaf, gradient) -> {
+            Entry e = byId.get(leaf);
+            if (e == null) {
+                return false;
+            }
+            try (Scope scope = Scope.open("optimizer step")) {
+                new PreparedStep(rule, groups, List.of(item(e, gradient, null)), null).run(by);
+            }
+            return true;
+        });
     }
 
     /**

@@ -82,8 +82,7 @@ public final class PreparedStep implements AutoCloseable {
 
     /** Changes the parameters; {@code factors} multiply the learning rates, one for all groups or one per group. */
     public void run(double... factors) {
-        Range.check(factors.length == 1 || factors.length == groups.size(), "optimizer: " + factors.length
-                + " learning-rate factors for " + groups.size() + " groups: give one, or one per group");
+        check(factors);
         for (Part p : parts.values()) {
             List<Change> decays = new ArrayList<>();
             List<Change> scaled = new ArrayList<>();
@@ -101,6 +100,11 @@ public final class PreparedStep implements AutoCloseable {
             Dispatcher.updateAll(plain, p.guard());
         }
         count(1);
+    }
+
+    void check(double... factors) {
+        Range.check(factors.length == 1 || factors.length == groups.size(), "optimizer: " + factors.length
+                + " learning-rate factors for " + groups.size() + " groups: give one, or one per group");
     }
 
     /** After a run that changed nothing, because the scale was not finite: the counts go back as well. */

@@ -51,6 +51,11 @@ final class MixedPrecision implements AutoCloseable {
                 : tape.backward(loss, scaler.scale().cast(loss.dtype()).reshape(loss.shape()));
     }
 
+    /** Whether nothing is computed in a low precision. */
+    boolean plain() {
+        return autocast == null;
+    }
+
     boolean scalesLoss() {
         return scaler != null;
     }

@@ -14,6 +14,7 @@ import dev.graft.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /**
@@ -66,6 +67,15 @@ final class StepWork {
 
     /** Takes all of {@code batches}; what it returns belongs to the open scope. */
     Done run(Iterator<TrainingBatch> batches, boolean several) {
+        return run(batches, several, null);
+    }
+
+    /**
+     * With learning-rate factors: where no gradient has to wait for others, because nothing is clipped or summed over
+     * batches, parameters are changed while backward runs, and what is left to do is nothing.
+     */
+    Done run(Iterator<TrainingBatch> batches, boolean several, double[] factors) {
+        double[] atOnce = several || clip != null || !precision.plain() ? null : factors;
         ParamGradients.Accumulator sum = several ? new ParamGradients.Accumulator() : null;
         ParamGradients gradients = null;
         List<Tensor> report = new ArrayList<>();
@@ -73,7 +83,7 @@ final class StepWork {
         while (batches.hasNext()) {
             try (Scope micro = several ? Scope.open("micro-batch") : null) {
                 TrainingBatch b = batches.next();
-                gradients = backward(b, report, parts);
+                gradients = backward(b, report, parts, atOnce);
                 if (several) {
                     sum.add(gradients, b.size(), micro);
                     report.subList(report.size() - 2, report.size()).forEach(micro::keep);
@@ -99,7 +109,7 @@ final class StepWork {
         return like.mul(0).add(1);
     }
 
-    private ParamGradients backward(TrainingBatch b, List<Tensor> report, List<Part> parts) {
+    private ParamGradients backward(TrainingBatch b, List<Tensor> report, List<Part> parts, double[] factors) {
         try (Tape tape = new Tape()) {
             Forward f = precision.forward(() -> tape.record(() -> {
                 Tensor prediction = forward.apply(b.input());
@@ -112,7 +122,12 @@ final class StepWork {
                 }
             }
             Tensor value = f.loss().size() == 1 ? f.loss().reshape(Shape.SCALAR).cast(DType.F64) : null;
-            ParamGradients g = optimizer.gradients(precision.backward(tape, f.loss()));
+            ParamGradients g = new ParamGradients(Map.of());
+            if (factors != null && readsAtOnce(f.loss())) {
+                optimizer.backwardAndStep(tape, f.loss(), factors);
+            } else {
+                g = optimizer.gradients(precision.backward(tape, f.loss()));
+            }
             report.add(value);
             report.add(Tally.correct(f.prediction(), b.target()));
             parts.add(new Part(b.size(), Tally.classifies(f.prediction(), b.target()) ? b.target().size() : 0));

@@ -66,7 +66,7 @@ final class TrainStep {
             }
             return graphs.run(all, factors);
         }
-        StepWork.Done done = work.run(first(source, batches), batches > 1);
+        StepWork.Done done = work.run(first(source, batches), batches > 1, factors);
         done.changes().run(factors);
         return done;
     }

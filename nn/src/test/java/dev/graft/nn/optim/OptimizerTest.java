@@ -198,4 +198,35 @@ class OptimizerTest {
         assertThat(Memory.report().live()).isLessThanOrEqualTo(start);
         assertThat(List.copyOf(o.state().tensors().keySet())).isEmpty();
     }
+
+    /** Also with penalties, groups' rates, a frozen parameter, and rate factors. */
+    @Test
+    void aStepDuringBackwardIsTheSame() {
+        try (ToyModel a = new ToyModel(2, 3, 2); ToyModel b = new ToyModel(2, 3, 2)) {
+            ParamGroup head = ParamGroup.of("head", "head").withLr(0.03).withRegularizers(new Regularizer.L2Sp(0.3),
+                    new Regularizer.DecoupledDecay(0.1));
+            Optimizer oa = new AdamW(0.01).optimizer(a, head);
+            Optimizer ob = new AdamW(0.01).optimizer(b, head);
+            for (int i = 0; i < 4; i++) {
+                if (i == 2) {
+                    a.freeze(ParamSelector.of("body.bias"));
+                    b.freeze(ParamSelector.of("body.bias"));
+                }
+                try (Scope s = Scope.open(); Tape one = new Tape(); Tape other = new Tape()) {
+                    Tensor x = Tensor.of(X, 3, 2);
+                    oa.step(oa.gradients(one.backward(one.record(() -> a.call(x).square().mean()))), 0.5, 2);
+                    ob.backwardAndStep(other, other.record(() -> b.call(x).square().mean()), 0.5, 2);
+                }
+                assertThat(ob.state().steps()).isEqualTo(oa.state().steps());
+                Map<String, double[]> expected = values(a);
+                values(b).forEach((path, v) -> assertThat(v).as(path).containsExactly(expected.get(path)));
+            }
+            assertThat(ob.state().tensors().keySet()).isEqualTo(oa.state().tensors().keySet());
+            try (Scope s = Scope.open(); Tape tape = new Tape()) {
+                Tensor loss = tape.record(() -> b.call(Tensor.of(X, 3, 2)).square().mean());
+                assertThatThrownBy(() -> ob.backwardAndStep(tape, loss, 1, 2, 3)).isInstanceOf(GraftException.class)
+                        .hasMessageContaining("3 learning-rate factors for 2 groups");
+            }
+        }
+    }
 }

@@ -11,7 +11,8 @@ import java.util.List;
 final class Scratch implements AutoCloseable {
     /** What a thread keeps at most, in floats (128 MB); larger needs are served and given to the garbage collector. */
     private static final long KEPT_LIMIT = 32L << 20;
-    private static final int KEPT_BUFFERS = 12;
+    /** More than a layer's forward and backward take: else its largest buffer is the one that is given up in between. */
+    private static final int KEPT_BUFFERS = 32;
 
     private static volatile float[] zeros = new float[1 << 12];
 
