@@ -57,6 +57,8 @@ import dev.graft.tensor.op.ReduceOp.Softmax;
 import dev.graft.tensor.op.ReduceOp.SoftmaxBackward;
 import dev.graft.tensor.op.ResizeOp.Resize2d;
 import dev.graft.tensor.op.ResizeOp.Resize2dBackward;
+import dev.graft.tensor.op.StoredLinearOp.StoredLinear;
+import dev.graft.tensor.op.StoredLinearOp.StoredLinearBackward;
 
 /**
  * The derivative of every op, to be read beside a textbook: x are inputs, y outputs, dy the gradient of the loss by y.
@@ -108,6 +110,8 @@ final class GradientTable {
             case TakeAlong t -> X1;
             case TakeAlongBackward t -> X1;
             case MatMul m -> (needs[0] ? X1 : 0) | (needs[1] ? X0 : 0);
+            case StoredLinear s -> X1 | X2;
+            case StoredLinearBackward s -> X1 | X2;
             case ConvOp c -> (needs[0] ? X1 : 0) | (needs[1] ? X0 : 0);
             case MaxPool2d m -> Y1;
             case MaxPool2dBackward m -> X1;
@@ -181,6 +185,9 @@ final class GradientTable {
                             : one(new MatMul(false, !m.transB()), dy, n.in(1)), n.shape(0)),
                     !n.needs(1) ? null : sumTo(m.transB() ? one(new MatMul(true, m.transA()), dy, n.in(0))
                             : one(new MatMul(!m.transA(), false), n.in(0), dy), n.shape(1)));
+
+            case StoredLinear s -> StoredLinears.backward(s, n, dy);
+            case StoredLinearBackward s -> StoredLinears.doubleBackward(n, dy);
 
             case Conv2d c -> to(
                     n.needs(0) ? one(new Conv2dBackwardInput(c.params(), n.shape(0).dim(1), n.shape(0).dim(2)),

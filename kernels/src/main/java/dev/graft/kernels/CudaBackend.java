@@ -19,6 +19,7 @@ import dev.graft.kernels.ops.CudaUpdate;
 import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
+import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.MemoryReport;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Storage;
@@ -42,6 +43,7 @@ import dev.graft.tensor.op.PoolOp;
 import dev.graft.tensor.op.PrimitiveOp;
 import dev.graft.tensor.op.ReduceOp;
 import dev.graft.tensor.op.ResizeOp;
+import dev.graft.tensor.op.StoredLinearOp;
 import dev.graft.tensor.op.Update;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -150,6 +152,7 @@ public final class CudaBackend implements Backend {
             case LayoutOp l -> layouts.run(l, in, out);
             case IndexOp i -> index.run(i, in, out);
             case MatMul m -> products.run(m, in, out);
+            case StoredLinearOp s -> composed(s, in, out[0]);
             case ConvOp c -> convolutions.run(c, in, out);
             case PoolOp p -> pools.run(p, in, out);
             case NormOp n -> norms.run(n, in, out);
@@ -158,6 +161,16 @@ public final class CudaBackend implements Backend {
             case ResizeOp r -> sizes.run(r, in, out);
             case CreateOp c -> creations.run(c, in, out);
         };
+    }
+
+    /** The weight is widened in device memory for the time of the call; x in the weight's own type needs no widening. */
+    private static boolean composed(StoredLinearOp op, Tensor[] in, Tensor out) {
+        Context.current().withoutInterceptors().run(() -> {
+            try (Scope s = Scope.open(op.name())) {
+                Dispatcher.update(new Update.Assign(), out, op.compose(in));
+            }
+        });
+        return true;
     }
 
     private boolean fused(FusedOp op, Tensor[] in, Tensor[] out) {

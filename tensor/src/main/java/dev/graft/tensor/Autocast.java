@@ -16,6 +16,7 @@ import dev.graft.tensor.op.PoolOp;
 import dev.graft.tensor.op.ReduceFn;
 import dev.graft.tensor.op.ReduceOp;
 import dev.graft.tensor.op.ResizeOp;
+import dev.graft.tensor.op.StoredLinearOp;
 import dev.graft.tensor.op.UnaryFn;
 import java.util.function.Supplier;
 
@@ -113,6 +114,7 @@ public final class Autocast implements Interceptor, AutoCloseable {
         return next.run(op, switch (op) {
             case MatMul m -> low(in, next);
             case ConvOp c -> low(in, next);
+            case StoredLinearOp s -> first(in, next);
             case FusedOp.SumOfSquares s -> all(DType.F32, in, next);
             case FusedOp f -> low(in, next);
             case AttentionOp.Attention a -> low(in, next);
@@ -150,6 +152,13 @@ public final class Autocast implements Interceptor, AutoCloseable {
                 out[i] = i == 0 ? cast(in[i], low, next) : weights.of(in[i], t -> cast(t, low, next));
             }
         }
+        return out;
+    }
+
+    /** x in the low type; a stored weight, its scale and a bias as they are. */
+    private Tensor[] first(Tensor[] in, Next next) {
+        Tensor[] out = in.clone();
+        out[0] = cast(in[0], low, next);
         return out;
     }
 

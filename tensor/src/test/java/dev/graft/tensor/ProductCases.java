@@ -4,11 +4,14 @@ import static dev.graft.tensor.OpCatalog.floats;
 import static dev.graft.tensor.OpCatalog.uniform;
 
 import dev.graft.tensor.OpCatalog.Case;
+import dev.graft.tensor.OpCatalog.Input;
 import dev.graft.tensor.OpCatalog.Values;
 import dev.graft.tensor.op.ConvOp;
 import dev.graft.tensor.op.ConvParams;
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.MatMul;
+import dev.graft.tensor.op.StoredLinearOp;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Matrix products and convolutions, also with what is fused behind them. */
@@ -20,7 +23,54 @@ final class ProductCases {
 
     static void addTo(List<Case> all) {
         matmul(all);
+        stored(all);
         conv(all);
+    }
+
+    /** Sizes are [rows of x, in, out]: few and many rows, ends inside a tile and a vector, more than is packed at a time. */
+    private static void stored(List<Case> all) {
+        int[][] sizes = {{1, 5, 7}, {2, 16, 4}, {3, 37, 9}, {0, 5, 7}, {3, 0, 5}, {20, 9, 35}, {17, 40, 3}};
+        int[][] large = {{1, 768, 301}, {2, 131, 130}, {5, 1024, 61}, {16, 300, 257}, {40, 257, 131}, {33, 5000, 300},
+            {130, 700, 1601}};
+        for (int[] s : sizes) {
+            stored(all, false, s);
+        }
+        for (int[] s : large) {
+            stored(all, true, s);
+        }
+        for (DType type : new DType[] {DType.BF16, DType.I8}) {
+            all.add(Case.of(new StoredLinearOp.StoredLinear(true), 1e-5, weight(type, new Input[] {floats(X, 2, 3, 6)}, 5, 6, 5)));
+            all.add(Case.of(new StoredLinearOp.StoredLinear(false), 1e-5, weight(type, new Input[] {floats(X, 6)}, 5, 6, 0)));
+            all.add(Case.of(new StoredLinearOp.StoredLinearBackward(), 1e-5,
+                    weight(type, new Input[] {floats(X, 2, 3, 5)}, 5, 6, 0)));
+        }
+    }
+
+    private static void stored(List<Case> all, boolean large, int... s) {
+        for (DType type : new DType[] {DType.BF16, DType.I8}) {
+            Case[] cases = {
+                Case.of(new StoredLinearOp.StoredLinear(true), 1e-5,
+                        weight(type, new Input[] {floats(X, s[0], s[1])}, s[2], s[1], s[2])),
+                Case.of(new StoredLinearOp.StoredLinear(false), 1e-5,
+                        weight(type, new Input[] {floats(X, s[0], s[1])}, s[2], s[1], 0)),
+                Case.of(new StoredLinearOp.StoredLinearBackward(), 1e-5,
+                        weight(type, new Input[] {floats(X, s[0], s[2])}, s[2], s[1], 0))};
+            for (Case c : cases) {
+                all.add(large ? c.isLarge() : c.smooth());
+            }
+        }
+    }
+
+    private static Input[] weight(DType type, Input[] first, int o, int i, int bias) {
+        List<Input> in = new ArrayList<>(List.of(first));
+        in.add(OpCatalog.of(type, type == DType.I8 ? OpCatalog.whole(-127, 127) : W, o, i));
+        if (type == DType.I8) {
+            in.add(OpCatalog.of(DType.F32, uniform(0.001, 0.01), o));
+        }
+        if (bias > 0) {
+            in.add(OpCatalog.wide(X, bias));
+        }
+        return in.toArray(Input[]::new);
     }
 
     private static void matmul(List<Case> all) {

@@ -17,6 +17,7 @@ import dev.graft.tensor.op.PoolOp;
 import dev.graft.tensor.op.PrimitiveOp;
 import dev.graft.tensor.op.ReduceOp;
 import dev.graft.tensor.op.ResizeOp;
+import dev.graft.tensor.op.StoredLinearOp;
 import dev.graft.tensor.op.Update;
 import dev.graft.tensor.reference.ReferenceBackend;
 
@@ -28,6 +29,7 @@ public final class CpuBackend extends HostBackend {
     private final ReferenceBackend reference = new ReferenceBackend();
     private final boolean simd;
     private final CpuProducts products;
+    private final StoredLinear stored;
     private final CpuElementwise elementwise;
     private final CpuReduce reduce;
     private final CpuNorm norm;
@@ -49,6 +51,7 @@ public final class CpuBackend extends HostBackend {
     private CpuBackend(ElementLoops elements, RowLoops rows, MicroKernels kernels) {
         simd = !(elements instanceof PlainElementLoops);
         products = new CpuProducts(kernels);
+        stored = new StoredLinear(kernels);
         elementwise = new CpuElementwise(new Elementwise(elements));
         reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
         norm = new CpuNorm(new BatchNorm(rows, elements), new LayerNorm(rows), new GroupNorm(rows));
@@ -91,6 +94,7 @@ public final class CpuBackend extends HostBackend {
             case LayoutOp l -> CpuLayout.run(l, in, out[0]);
             case IndexOp i -> index.run(i, in, out[0]);
             case MatMul m -> products.matmul(m, in[0], in[1], out[0]);
+            case StoredLinearOp s -> stored.run(s, in, out[0]);
             case ConvOp c -> products.conv(c, in[0], in[1], out[0]);
             case PoolOp p -> pool.run(p, in, out);
             case NormOp n -> norm.run(n, in, out);

@@ -18,6 +18,7 @@ import dev.graft.tensor.op.PoolOp;
 import dev.graft.tensor.op.PrimitiveOp;
 import dev.graft.tensor.op.ReduceOp;
 import dev.graft.tensor.op.ResizeOp;
+import dev.graft.tensor.op.StoredLinearOp;
 import dev.graft.tensor.op.Update;
 
 /**
@@ -45,6 +46,7 @@ public final class ReferenceBackend extends HostBackend {
             case LayoutOp l -> ReferenceLayout.run(l, in, out[0]);
             case IndexOp i -> ReferenceIndex.run(i, in, out[0]);
             case MatMul m -> ReferenceMatMul.run(m, in[0], in[1], out[0]);
+            case StoredLinearOp s -> ReferenceStoredLinear.run(s, in, out[0]);
             case ConvOp c -> ReferenceConv.run(c, in[0], in[1], out[0]);
             case PoolOp p -> ReferencePool.run(p, in, out);
             case NormOp n -> ReferenceNorm.run(n, in, out);
