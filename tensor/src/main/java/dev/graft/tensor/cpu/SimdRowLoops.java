@@ -19,10 +19,6 @@ final class SimdRowLoops implements RowLoops {
         return FloatVector.fromArray(S, x, i);
     }
 
-    private static float total(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-        return SimdMath.sum(a.add(b).add(c.add(d)));
-    }
-
     @Override
     public int lanes() {
         return L;
@@ -40,19 +36,16 @@ final class SimdRowLoops implements RowLoops {
         };
     }
 
+    /** In the same order as {@link #normalise}. */
     private static float sum(float[] x, int xo, int n) {
         FloatVector a = FloatVector.zero(S);
         FloatVector b = a;
-        FloatVector c = a;
-        FloatVector d = a;
-        int quads = n - n % (4 * L);
-        for (int i = 0; i < quads; i += 4 * L) {
+        int pairs = n - n % (2 * L);
+        for (int i = 0; i < pairs; i += 2 * L) {
             a = a.add(load(x, xo + i));
             b = b.add(load(x, xo + i + L));
-            c = c.add(load(x, xo + i + 2 * L));
-            d = d.add(load(x, xo + i + 3 * L));
         }
-        return total(a, b, c, d) + sumRest(x, xo + quads, n - quads);
+        return SimdMath.sum(a.add(b)) + sumRest(x, xo + pairs, n - pairs);
     }
 
     private static float sumRest(float[] x, int xo, int n) {
@@ -162,31 +155,26 @@ final class SimdRowLoops implements RowLoops {
         PLAIN.logSoftmaxGrad(y, yo + whole, dy, dyo + whole, s, dx, dxo + whole, n - whole);
     }
 
-    /** Four vectors at a time: too large to be inlined into the loop over rows, see {@link SimdSoftmax}. */
+    /**
+     * Two vectors at a time: enough to be too large for being inlined into the loop over rows, see {@link SimdSoftmax}; with
+     * four the compiler's limit of nodes ends inlining in some runs, and sums that are passed to a method are boxed.
+     */
     @Override
     public float normalise(float[] x, int xo, int next, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
             float[] y, int yo, int n) {
         FloatVector a = FloatVector.zero(S);
         FloatVector b = a;
-        FloatVector c = a;
-        FloatVector d = a;
-        int quads = n - n % (4 * L);
-        for (int i = 0; i < quads; i += 4 * L) {
+        int pairs = n - n % (2 * L);
+        for (int i = 0; i < pairs; i += 2 * L) {
             FloatVector t = load(x, xo + i).sub(mean).mul(rstd).mul(load(gamma, go + i));
             FloatVector u = load(x, xo + i + L).sub(mean).mul(rstd).mul(load(gamma, go + i + L));
-            FloatVector v = load(x, xo + i + 2 * L).sub(mean).mul(rstd).mul(load(gamma, go + i + 2 * L));
-            FloatVector w = load(x, xo + i + 3 * L).sub(mean).mul(rstd).mul(load(gamma, go + i + 3 * L));
             t.add(load(beta, bo + i)).intoArray(y, yo + i);
             u.add(load(beta, bo + i + L)).intoArray(y, yo + i + L);
-            v.add(load(beta, bo + i + 2 * L)).intoArray(y, yo + i + 2 * L);
-            w.add(load(beta, bo + i + 3 * L)).intoArray(y, yo + i + 3 * L);
             a = a.add(load(x, next + i));
             b = b.add(load(x, next + i + L));
-            c = c.add(load(x, next + i + 2 * L));
-            d = d.add(load(x, next + i + 3 * L));
         }
-        normaliseRest(x, xo, mean, rstd, gamma, go, beta, bo, y, yo, quads, n);
-        return total(a, b, c, d) + sumRest(x, next + quads, n - quads);
+        normaliseRest(x, xo, mean, rstd, gamma, go, beta, bo, y, yo, pairs, n);
+        return SimdMath.sum(a.add(b)) + sumRest(x, next + pairs, n - pairs);
     }
 
     private static void normaliseRest(float[] x, int xo, float mean, float rstd, float[] gamma, int go, float[] beta, int bo,
