@@ -1,12 +1,14 @@
 package dev.graft.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.graft.nn.ParamSelector;
 import dev.graft.nn.data.image.ImageDecoder;
 import dev.graft.nn.data.image.RgbImage;
 import dev.graft.pretrained.Classifier;
 import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.Prediction;
 import dev.graft.pretrained.PretrainedModel;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.cpu.WorkerPool;
@@ -30,12 +32,14 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code graft predict}: what a network says of images. */
 @Command(
@@ -73,6 +77,10 @@ final class Predict implements Callable<Integer> {
     @Option(names = "--threads", paramLabel = "N", description = "Default: all cores.", defaultValue = "0")
     private int threads;
 
+    @Option(names = "--quantize", paramLabel = "T", converter = StoredType.class,
+            description = "Store the weights of linear layers as int8 or bfloat16: a quarter or half of their memory.")
+    private DType quantize;
+
     @Mixin
     private Devices devices;
 
@@ -81,6 +89,17 @@ final class Predict implements Callable<Integer> {
 
     @Parameters(paramLabel = "IMAGE-OR-FOLDER", arity = "1..*", description = "Folders are searched with all below them.")
     private List<Path> inputs;
+
+    private static final class StoredType implements ITypeConverter<DType> {
+        @Override
+        public DType convert(String text) {
+            return switch (text) {
+                case "int8" -> DType.I8;
+                case "bfloat16", "bf16" -> DType.BF16;
+                default -> throw new TypeConversionException("'" + text + "' is neither int8 nor bfloat16");
+            };
+        }
+    }
 
     @Override
     public Integer call() throws IOException {
@@ -104,6 +123,10 @@ final class Predict implements Callable<Integer> {
             }
             PretrainedModel named = labels == null ? model
                     : model.withLabels(Labels.read(labels, model.network().classes()));
+            if (quantize != null) {
+                model.network().freeze(ParamSelector.ALL);
+                model.network().quantize(quantize);
+            }
             model.to(device);
             Classifier classifier = Classifier.of(named, precision.chosen);
             int broken = 0;

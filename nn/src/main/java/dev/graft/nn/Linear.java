@@ -1,5 +1,6 @@
 package dev.graft.nn;
 
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
@@ -53,12 +54,20 @@ public final class Linear extends Module {
     }
 
     Tensor run(Tensor x, FusedOp.Activation then) {
+        if (weight.dtype() != DType.F32) {
+            return then.apply(weight.product(x, 0, out, bias == null ? null : bias.value()));
+        }
         return bias == null ? then.apply(x.matmulTransposed(weight.value()))
                 : Dispatcher.one(new FusedOp.LinearBiasActivation(then), x, weight.value(), bias.value());
     }
 
     @Override
+    String quantizable() {
+        return "weight";
+    }
+
+    @Override
     protected String describe() {
-        return in + " to " + out + (bias == null ? ", no bias" : "");
+        return in + " to " + out + (bias == null ? ", no bias" : "") + (weight.dtype() == DType.F32 ? "" : ", " + weight.dtype());
     }
 }

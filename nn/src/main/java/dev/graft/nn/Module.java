@@ -1,10 +1,13 @@
 package dev.graft.nn;
 
 import dev.graft.tensor.Context;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.TensorSpec;
 import dev.graft.tensor.backend.Backends;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -66,7 +69,7 @@ public abstract class Module implements AutoCloseable {
     }
 
     protected final Parameter parameter(String name, Parameter.Kind kind, Init init, int... dims) {
-        Parameter p = new Parameter(dev.graft.tensor.Shape.of(dims), kind, init);
+        Parameter p = new Parameter(Shape.of(dims), kind, init);
         parameters.put(name, p);
         STRUCTURE.incrementAndGet();
         return p;
@@ -78,6 +81,46 @@ public abstract class Module implements AutoCloseable {
         buffers.put(name, b);
         STRUCTURE.incrementAndGet();
         return b;
+    }
+
+    /** The parameter that {@link #quantize} may store in fewer bits, because {@link #forward} can read it so; or null. */
+    String quantizable() {
+        return null;
+    }
+
+    /** The buffer {@code <parameter>_scale} [rows], made if there is none. */
+    final Buffer addScale(String parameter, int rows) {
+        String scale = parameter + Quantization.SCALE;
+        return buffers.containsKey(scale) ? buffers.get(scale)
+                : buffer(scale, () -> Tensor.fill(new TensorSpec(DType.F32, Shape.of(rows)), 1, Device.CPU));
+    }
+
+    final void removeScale(String parameter) {
+        Buffer b = buffers.remove(parameter + Quantization.SCALE);
+        if (b != null) {
+            b.close();
+            STRUCTURE.incrementAndGet();
+        }
+    }
+
+    /**
+     * Stores the frozen weights of all linear layers within, those of attention included, as {@code type}: bfloat16 is half of
+     * float32, int8 a quarter (symmetric, one float32 scale for every output; activations stay float32). Where few rows are
+     * multiplied at a time, as in predicting for one text, reading the weights is most of the work and becomes faster by as
+     * much. Gradients pass through such layers. Weights that are being trained, convolutions and embeddings stay as they are;
+     * float32 undoes it, but for what rounding took.
+     *
+     * <pre>{@code
+     * model.freeze(ParamSelector.ALL);
+     * System.out.println(model.quantize(DType.I8));
+     * }</pre>
+     *
+     * @param type bfloat16, int8, or float32 to go back
+     * @return what was stored how
+     * @throws GraftException when no linear weight within is frozen, or for another type
+     */
+    public final Quantization quantize(DType type) {
+        return Quantization.of(this, type);
     }
 
     /** Grows when layers are built or replaced, of any network. */
@@ -157,6 +200,7 @@ public abstract class Module implements AutoCloseable {
 
     /** New random values for every parameter, by {@code seed} and path. */
     public final Module initialize(long seed) {
+        modules().values().forEach(m -> m.removeScale(m.quantizable()));
         parameters().forEach((path, p) -> p.initialize(seed, path));
         buffers().values().forEach(Buffer::reset);
         return this;
@@ -205,6 +249,12 @@ public abstract class Module implements AutoCloseable {
      * keep their running statistics while their scale and shift may learn.
      */
     public final void freeze(ParamSelector selector, ParamSelector fixedStatistics) {
+        parameters().forEach((path, p) -> {
+            if (p.dtype() != DType.F32 && !selector.matches(path)) {
+                throw new GraftException("freeze: " + path + " is stored as " + p.dtype() + " and cannot become trainable: call"
+                        + " quantize(DType.F32) on the model first, or keep it frozen");
+            }
+        });
         parameters().forEach((path, p) -> p.trainable(!selector.matches(path)));
         modules().forEach((path, m) -> m.frozen = m.becomesFrozen(!path.isEmpty() && selector.matches(path))
                 || m instanceof BatchNorm2d && fixedStatistics.matches(path));

@@ -74,15 +74,26 @@ public final class MultiheadAttention extends Module {
 
     /** One third of the projection, by rows of the weights, which are a view; as heads [B, T, heads, size/heads]. */
     private Tensor project(Tensor x, int third) {
-        Tensor w = weight.value().slice(0, third * size, (third + 1) * size);
-        Tensor y = bias == null ? x.matmulTransposed(w)
-                : Dispatcher.one(new FusedOp.LinearBiasActivation(FusedOp.Activation.NONE), x, w,
-                        bias.value().slice(0, third * size, (third + 1) * size));
+        Tensor b = bias == null ? null : bias.value().slice(0, third * size, (third + 1) * size);
+        Tensor y;
+        if (weight.dtype() != DType.F32) {
+            y = weight.product(x, third * size, (third + 1) * size, b);
+        } else {
+            Tensor w = weight.value().slice(0, third * size, (third + 1) * size);
+            y = b == null ? x.matmulTransposed(w)
+                    : Dispatcher.one(new FusedOp.LinearBiasActivation(FusedOp.Activation.NONE), x, w, b);
+        }
         return y.reshape(x.dim(0), x.dim(1), heads, size / heads);
     }
 
     @Override
+    String quantizable() {
+        return "in_proj_weight";
+    }
+
+    @Override
     protected String describe() {
-        return size + ", " + heads + " heads" + (bias == null ? ", no bias" : "");
+        return size + ", " + heads + " heads" + (bias == null ? ", no bias" : "")
+                + (weight.dtype() == DType.F32 ? "" : ", " + weight.dtype());
     }
 }

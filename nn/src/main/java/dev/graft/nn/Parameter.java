@@ -2,12 +2,15 @@ package dev.graft.nn;
 
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
+import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
+import dev.graft.tensor.op.StoredLinearOp;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 
 /**
  * A learnable tensor of a module. Its values are made on first use (by its initialiser) unless they are loaded before, so
@@ -41,6 +44,8 @@ public final class Parameter {
     private final Init init;
     private Tensor value;
     private boolean trainable = true;
+    private DType stored = DType.F32;
+    private Buffer scale;
     private long seed;
     private long stream;
     private Device device = Device.CPU;
@@ -53,7 +58,7 @@ public final class Parameter {
         this.stream = CREATED.incrementAndGet();
     }
 
-    /** The values, made now if this is their first use. */
+    /** The values, made now if this is their first use; of a quantised parameter as they are stored. */
     public synchronized Tensor value() {
         if (closed) {
             throw new GraftException("parameter: the module it belongs to is closed, its " + spec
@@ -96,13 +101,72 @@ public final class Parameter {
 
     /**
      * Puts {@code t} in place of the values; it must have their shape. One on another device is copied to the parameter's.
-     * The parameter closes it, now or later.
+     * A quantised parameter stays so: float32 values are stored as the ones before were. The parameter closes {@code t}, now
+     * or later.
      */
     public synchronized void assign(Tensor t) {
         if (!t.shape().equals(spec.shape())) {
             throw new GraftException("parameter: " + t.spec() + " does not fit shape " + spec.shape());
         }
+        if (stored != DType.F32 && t.dtype() != stored && t.dtype().isFloat()) {
+            try (t) {
+                put(Quantization.narrow(t, stored));
+            }
+            return;
+        }
+        if (t.dtype().isInteger() && t.dtype() != stored) {
+            throw new GraftException("parameter: " + t.spec() + " values come without their scale: widen them to float32, or"
+                    + " call quantize(DType.I8) on the model first");
+        }
         set(moved(t, device));
+    }
+
+    /** What the values are stored as: float32, or what {@link Module#quantize} chose. */
+    public synchronized DType dtype() {
+        return stored;
+    }
+
+    /** The factors [O] of int8 values, one a row; null unless they are int8. */
+    public synchronized Buffer scale() {
+        return scale;
+    }
+
+    /** Stores the values as {@code type} from now on; {@code factors} takes those of int8. */
+    synchronized void store(DType type, Supplier<Buffer> factors) {
+        try (Tensor wide = Scope.persistent(this::widened)) {
+            Tensor[] narrow = Quantization.narrow(wide, type);      // may refuse; nothing has changed then
+            stored = type;
+            scale = factors.get();
+            put(narrow);
+        }
+    }
+
+    private void put(Tensor[] narrow) {
+        set(moved(narrow[0], device));
+        if (scale != null) {
+            scale.assign(narrow[1]);
+        }
+    }
+
+    /** The values as float32: themselves, or a widened copy in the scope that is open. */
+    public Tensor widened() {
+        Tensor t = value();
+        return switch (dtype()) {
+            case I8 -> t.cast(DType.F32).mul(scale.value().reshape(t.dim(0), 1));
+            case F32 -> t.retain();
+            default -> t.cast(DType.F32);
+        };
+    }
+
+    /** x · wᵀ + bias with rows {@code from} to {@code to} of a quantised parameter; bias may be null. */
+    Tensor product(Tensor x, int from, int to, Tensor bias) {
+        Tensor w = value().slice(0, from, to);
+        StoredLinearOp op = new StoredLinearOp.StoredLinear(bias != null);
+        if (scale == null) {
+            return bias == null ? Dispatcher.one(op, x, w) : Dispatcher.one(op, x, w, bias);
+        }
+        Tensor s = scale.value().slice(0, from, to);
+        return bias == null ? Dispatcher.one(op, x, w, s) : Dispatcher.one(op, x, w, s, bias);
     }
 
     /** Random values by {@code seed} and the parameter's path, independent of the order of construction. */
@@ -113,6 +177,8 @@ public final class Parameter {
             h = 31 * h + path.charAt(i);
         }
         this.stream = h;
+        stored = DType.F32;
+        scale = null;
         if (value != null) {
             value.close();
             value = null;
@@ -136,7 +202,12 @@ public final class Parameter {
         return trainable;
     }
 
+    /** @throws GraftException for a quantised parameter that is to be trained */
     public synchronized Parameter trainable(boolean on) {
+        if (on && stored != DType.F32) {
+            throw new GraftException("parameter: " + spec.shape() + " values are stored as " + stored
+                    + " and cannot be trained: call quantize(DType.F32) on the model first, or leave them frozen");
+        }
         trainable = on;
         if (value != null) {
             value.requiresGrad(on && value.dtype().isFloat());

@@ -25,7 +25,9 @@ import java.util.stream.Stream;
 
 /**
  * Puts a weight file into a network, all or nothing: what does not fit is found from names and shapes before any data is
- * read, and all data is read before the first parameter changes. Layouts and dtypes are converted on the way.
+ * read, and all data is read before the first parameter changes. Layouts and dtypes are converted on the way: int8 weights
+ * with {@code <name>_scale} beside them are widened for a float32 network, and a quantised network stores what it is given,
+ * of whatever type, as it stores its weights.
  */
 public final class WeightLoader {
     /** Above this share of fitting tensors a model of the zoo is named as the likely right one. */

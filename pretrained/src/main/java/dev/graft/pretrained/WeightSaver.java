@@ -27,7 +27,8 @@ public final class WeightSaver {
 
     /**
      * @param dtype of the weights with two or more axes; scales, shifts and running statistics stay float32, whose range
-     *              they need (variances of 1e-8 are common) and which costs nothing
+     *              they need (variances of 1e-8 are common) and which costs nothing. Quantised weights are written as they
+     *              are stored, int8 ones with {@code <name>_scale} [O] beside them
      */
     public static void save(Path file, Module network, ModelDescription about, DType dtype) {
         writer(network, about.toMetadata(), dtype).write(file);
@@ -40,6 +41,10 @@ public final class WeightSaver {
         SafetensorsWriter writer = new SafetensorsWriter();
         metadata.forEach(writer::metadata);
         network.parameters().forEach((path, p) -> {
+            if (p.dtype() != DType.F32) {
+                writer.put(path, p.value());        // its scale is a buffer
+                return;
+            }
             Shape shape = torchShape(p.kind(), p.shape());
             float[] values = toTorch(p.kind(), p.shape(), p.value().toFloats());
             writer.put(path, p.shape().rank() > 1 ? dtype : DType.F32, shape, values);

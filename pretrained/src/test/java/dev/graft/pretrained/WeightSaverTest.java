@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.nn.ParamSelector;
+import dev.graft.nn.Parameter;
 import dev.graft.nn.data.image.RgbImage;
 import dev.graft.pretrained.format.SafetensorsWriter;
 import dev.graft.pretrained.format.WeightEntry;
@@ -51,6 +53,62 @@ class WeightSaverTest {
                 assertThat(after.predict(noise(1), 9)).extracting(Prediction::name)
                         .containsExactlyInAnyOrderElementsOf(THREE);
             }
+        }
+    }
+
+    /** The file has what the network has; it opens widened, and a quantised network takes it, or float32, in its own type. */
+    @Test
+    void quantisedWeightsAreSavedAsStoredAndLoadEverywhere() {
+        for (DType type : new DType[] {DType.I8, DType.BF16}) {
+            Path file = folder.resolve(type + ".safetensors");
+            Path wide = folder.resolve(type + "-wide.safetensors");
+            try (PretrainedModel m = model(); PretrainedModel other = model()) {
+                m.save(wide);
+                m.network().freeze(ParamSelector.ALL);
+                String linear = m.network().quantize(type).stored().getFirst();
+                byte[] ints = type == DType.I8 ? (byte[]) weight(m, linear).value().toArray() : null;
+                float[] values = weight(m, linear).widened().toFloats();
+                m.save(file);
+                try (WeightFile f = WeightFile.open(file)) {
+                    assertThat(f.entry(linear).dtype()).isEqualTo(type);
+                    assertThat(f.entries().stream().map(WeightEntry::name).filter(n -> n.endsWith("_scale")).toList())
+                            .isEqualTo(type == DType.I8 ? List.of(linear + "_scale") : List.of());
+                }
+                try (PretrainedModel opened = ModelZoo.open(file)) {
+                    assertThat(weight(opened, linear).value().dtype()).isEqualTo(DType.F32);
+                    assertThat(weight(opened, linear).value().toFloats()).isEqualTo(values);
+                }
+                other.network().initialize(99);
+                other.network().freeze(ParamSelector.ALL);
+                other.network().quantize(type);
+                for (Path from : List.of(file, wide)) {
+                    assertThat(WeightLoader.load(other.network(), from, LoadOptions.STRICT).unused()).isEmpty();
+                    assertThat(weight(other, linear).value().dtype()).isEqualTo(type);
+                    assertThat(weight(other, linear).widened().toFloats()).containsExactly(values, within(1e-6f));
+                    if (ints != null) {
+                        assertThat((byte[]) weight(other, linear).value().toArray()).isEqualTo(ints);
+                    }
+                }
+            }
+        }
+    }
+
+    private static Parameter weight(PretrainedModel m, String path) {
+        return m.network().parameters().get(path);
+    }
+
+    @Test
+    void int8WithoutItsScaleIsRefused() {
+        Path file = folder.resolve("m.safetensors");
+        try (PretrainedModel m = model()) {
+            SafetensorsWriter writer = new SafetensorsWriter();
+            m.network().parameters().forEach((path, p) -> writer.put(path, path.equals("linear.weight")
+                    ? Tensor.from(DType.I8, new byte[Math.toIntExact(p.size())], p.shape()) : p.value()));
+            writer.metadata("graft.layout", "channels_last");
+            m.network().buffers().forEach((path, b) -> writer.put(path, b.value()));
+            writer.write(file);
+            assertThatThrownBy(() -> WeightLoader.load(m.network(), file, LoadOptions.STRICT))
+                    .isInstanceOf(GraftException.class).hasMessageContaining("without its scale linear.weight_scale float32[3]");
         }
     }
 

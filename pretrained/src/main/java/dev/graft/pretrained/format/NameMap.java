@@ -1,6 +1,9 @@
 package dev.graft.pretrained.format;
 
+import dev.graft.nn.Parameter;
 import dev.graft.pretrained.format.LoadPlan.Assignment;
+import dev.graft.tensor.DType;
+import dev.graft.tensor.Shape;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -150,7 +153,11 @@ public final class NameMap {
                     missing.put(name, target);
                 } else {
                     used.add(e);
-                    pair(target, e);
+                    WeightEntry scale = scale(target, e, stored.get(prefix + name + Target.SCALE));
+                    if (scale != null) {
+                        used.add(scale);
+                    }
+                    pair(target, e, scale);
                 }
             });
             Map<String, WeightEntry> unused = new LinkedHashMap<>();
@@ -166,18 +173,30 @@ public final class NameMap {
                     missing(unused.keySet()), unused(unused), mismatched, casts, kept, outside));
         }
 
-        private void pair(Target t, WeightEntry e) {
+        /** {@code beside} where it is the scale of int8 rows. */
+        private static WeightEntry scale(Target t, WeightEntry e, WeightEntry beside) {
+            return beside != null && isInt8(t, e) && beside.dtype() == DType.F32
+                    && beside.shape().equals(Shape.of(e.shape().dim(0))) ? beside : null;
+        }
+
+        private static boolean isInt8(Target t, WeightEntry e) {
+            return t.kind() == Parameter.Kind.LINEAR_WEIGHT && e.dtype() == DType.I8 && e.shape().rank() == 2;
+        }
+
+        private void pair(Target t, WeightEntry e, WeightEntry scale) {
             Transform how = transform(t, e, graftLayout);
             var found = how.apply(e.shape());
             // A single value is one as [] or as [1]: counters are saved both ways.
             boolean fits = found.equals(t.shape()) || found.size() == 1 && t.shape().size() == 1;
             String reason = !fits ? "file " + found + ", model " + t.shape()
-                    : !Elements.castable(e.dtype(), t.dtype()) ? "file " + e.dtype() + ", model " + t.dtype() : null;
+                    : isInt8(t, e) && scale == null ? "file int8 without its scale " + e.name() + Target.SCALE + " float32["
+                            + t.shape().dim(0) + "]"
+                    : t.dtype() != DType.I8 && !Elements.castable(e.dtype(), t.dtype()) ? "file " + e.dtype() + ", model " + t.dtype() : null;
             if (reason != null) {
                 mismatched.add(new LoadReport.Mismatch(t.name(), e.name(), found, t.shape(), reason));
                 return;
             }
-            assignments.add(new Assignment(t, e, how));
+            assignments.add(new Assignment(t, e, how, scale));
             loaded.add(new LoadReport.Loaded(t.name(), e.name(), t.shape(), how));
             if (e.dtype() != t.dtype()) {
                 casts.add(new LoadReport.Cast(t.name(), e.dtype(), t.dtype()));

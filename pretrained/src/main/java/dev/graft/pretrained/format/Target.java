@@ -6,6 +6,7 @@ import dev.graft.tensor.DType;
 import dev.graft.tensor.Shape;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * A parameter or buffer that wants a value.
@@ -16,12 +17,19 @@ import java.util.List;
  * @param kind  decides how PyTorch's layout becomes Graft's
  */
 public record Target(String name, Shape shape, DType dtype, Parameter.Kind kind) {
-    /** All parameters and buffers of {@code module}. */
+    /** What the name of an int8 weight's scale has behind the weight's. */
+    static final String SCALE = "_scale";
+
+    /** All parameters and buffers of {@code module}, but scales of int8 weights: these come with their weights. */
     public static List<Target> of(Module module) {
         List<Target> targets = new ArrayList<>();
-        module.parameters().forEach((name, p) -> targets.add(new Target(name, p.shape(), DType.F32, p.kind())));
-        module.buffers().forEach((name, b) ->
-                targets.add(new Target(name, b.value().shape(), b.value().dtype(), Parameter.Kind.OTHER)));
+        Map<String, Parameter> parameters = module.parameters();
+        parameters.forEach((name, p) -> targets.add(new Target(name, p.shape(), p.dtype(), p.kind())));
+        module.buffers().forEach((name, b) -> {
+            if (!name.endsWith(SCALE) || !parameters.containsKey(name.substring(0, name.length() - SCALE.length()))) {
+                targets.add(new Target(name, b.value().shape(), b.value().dtype(), Parameter.Kind.OTHER));
+            }
+        });
         return targets;
     }
 }

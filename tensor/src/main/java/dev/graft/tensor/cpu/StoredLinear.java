@@ -18,6 +18,7 @@ final class StoredLinear {
     private static final int DEPTH = 4096;
     /** Columns of a block that is widened before it is transposed. */
     private static final int BLOCK = 256;
+    private static final boolean FAST = Simd.ENABLED && StoredVectors.FITS;
     /** Multiply-adds that are worth a task. */
     private static final long TASK = 1L << 17;
 
@@ -47,12 +48,20 @@ final class StoredLinear {
         }
 
         private static void widen(int n, short[] w, int wo, float[] to, int at) {
+            if (FAST) {
+                StoredVectors.widen(n, w, wo, to, at);
+                return;
+            }
             for (int i = 0; i < n; i++) {
                 to[at + i] = Float.intBitsToFloat(w[wo + i] << 16);
             }
         }
 
         private static void widen(int n, byte[] w, int wo, float scale, float[] to, int at) {
+            if (FAST) {
+                StoredVectors.widen(n, w, wo, scale, to, at);
+                return;
+            }
             for (int i = 0; i < n; i++) {
                 to[at + i] = w[wo + i] * scale;
             }

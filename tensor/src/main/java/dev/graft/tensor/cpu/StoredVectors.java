@@ -75,6 +75,28 @@ final class StoredVectors {
         }
     }
 
+    /** to[at + i] = w[wo + i], widened. */
+    static void widen(int n, short[] w, int wo, float[] to, int at) {
+        int whole = S.loopBound(n);
+        for (int i = 0; i < whole; i += L) {
+            load(w, wo + i).intoArray(to, at + i);
+        }
+        for (int i = whole; i < n; i++) {
+            to[at + i] = Float.intBitsToFloat(w[wo + i] << 16);
+        }
+    }
+
+    /** to[at + i] = w[wo + i] * scale. */
+    static void widen(int n, byte[] w, int wo, float scale, float[] to, int at) {
+        int whole = S.loopBound(n);
+        for (int i = 0; i < whole; i += L) {
+            load(w, wo + i).mul(scale).intoArray(to, at + i);
+        }
+        for (int i = whole; i < n; i++) {
+            to[at + i] = w[wo + i] * scale;
+        }
+    }
+
     private static float widen(Object w, int at) {
         return w instanceof short[] b ? Float.intBitsToFloat(b[at] << 16) : ((byte[]) w)[at];
     }
