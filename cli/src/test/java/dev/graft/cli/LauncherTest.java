@@ -106,6 +106,20 @@ class LauncherTest {
     }
 
     @Test
+    void asksForHugePagesWhereTheSystemHasThem() throws Exception {
+        built(200);
+        String home = jdk("j", "25");
+        String flag = "-XX:+UseTransparentHugePages";
+        Path setting = Path.of("/sys/kernel/mm/transparent_hugepage/enabled");
+        boolean has = Files.isReadable(setting) && !Files.readString(setting).contains("[never]");
+        assertThat(graft(home, "finetune", "photos").out.lines().anyMatch(flag::equals)).isEqualTo(has);
+        assertThat(graft(home, "models").out.lines()).as("a short command").doesNotContain(flag);
+        Outcome o = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", "-XX:-UseTransparentHugePages"),
+                project.resolve("graft").toString(), "finetune", "photos");
+        assertThat(o.out.lines()).contains("-XX:-UseTransparentHugePages").doesNotContain(flag);
+    }
+
+    @Test
     void splitsExtraFlagsForTheJvm() throws Exception {
         built(200);
         Outcome o = run(temp, Map.of("JAVA_HOME", jdk("j", "25"), "GRAFT_JAVA_OPTS", "-Xmx3g -Dx=y"),

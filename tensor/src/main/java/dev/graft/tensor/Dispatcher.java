@@ -86,7 +86,7 @@ public final class Dispatcher {
         boolean done = false;
         try {
             for (int i = 0; i < out.length; i++) {
-                out[i] = new Tensor(specs[i], backend.allocate(specs[i].dtype(), specs[i].shape().size(), label), 0);
+                out[i] = Tensor.in(backend.allocate(specs[i].dtype(), specs[i].shape().size(), label), specs[i]);
             }
             backend.run(op, in, out);
             CapturedStep.ran(in, out);

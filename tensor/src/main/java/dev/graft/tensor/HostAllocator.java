@@ -1,5 +1,6 @@
 package dev.graft.tensor;
 
+import dev.graft.tensor.cpu.Alignment;
 import dev.graft.tensor.cpu.PackedCache;
 import java.lang.ref.PhantomReference;
 import java.lang.ref.Reference;
@@ -68,7 +69,7 @@ final class HostAllocator {
             throw new GraftException("a tensor of " + count + " elements is too large for the CPU, which holds at most "
                     + (Integer.MAX_VALUE - 64) + " per tensor (" + label + "): use smaller batches or a CUDA device");
         }
-        int capacity = sizeClass(count);
+        int capacity = sizeClass(count) + first(dtype);
         long bytes = (long) capacity * dtype.bytes();
         Object array;
         boolean granted;
@@ -276,6 +277,11 @@ final class HostAllocator {
         }
         long step = Math.max(16, Long.highestOneBit(count - 1) >> (count <= LARGE ? 2 : 4));
         return (int) Math.min(Integer.MAX_VALUE - 64, (count + step - 1) / step * step);
+    }
+
+    /** Elements that are left out at the beginning of an array of ours. */
+    static int first(DType dtype) {
+        return dtype == DType.F32 ? Alignment.FIRST : 0;
     }
 
     static Class<?> carrier(DType dtype) {

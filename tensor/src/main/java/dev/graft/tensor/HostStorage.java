@@ -5,10 +5,12 @@ import java.util.function.Supplier;
 /**
  * CPU memory: one Java array of the dtype's carrier. Carriers: float[] for float32, double[] for float64, short[] for
  * float16, bfloat16 and int16, int[] for int32, long[] for int64, byte[] for int8, uint8 and bool. The array may be longer
- * than {@link #count()} (the allocator rounds up) and holds old values when it was recycled.
+ * than {@link #count()} (the allocator rounds up), may begin with elements that nobody uses ({@link #first()}: vectors
+ * then lie in one cache line each) and holds old values when it was recycled.
  */
 public final class HostStorage extends Storage {
     private final HostAllocator.Live live;
+    private final int first;
     private Object array;
     private volatile Derived derived;
 
@@ -22,6 +24,7 @@ public final class HostStorage extends Storage {
     HostStorage(DType dtype, long count, Object array, String label, boolean own) {
         super(dtype, count);
         this.array = array;
+        this.first = own ? HostAllocator.first(dtype) : 0;
         this.live = HostAllocator.track(this, label, own);
     }
 
@@ -33,6 +36,11 @@ public final class HostStorage extends Storage {
     @Override
     public Device device() {
         return Device.CPU;
+    }
+
+    @Override
+    public long first() {
+        return first;
     }
 
     @Override

@@ -44,6 +44,11 @@ public abstract class Storage {
         return count;
     }
 
+    /** Where the tensor that the memory was allocated for begins, in elements. */
+    public long first() {
+        return 0;
+    }
+
     public final int version() {
         return version;
     }

@@ -225,6 +225,11 @@ public final class Tensor implements AutoCloseable {
         return view(shape(), 0);
     }
 
+    /** All of what was allocated. */
+    static Tensor in(Storage storage, TensorSpec spec) {
+        return new Tensor(spec, storage, storage.first());
+    }
+
     Tensor view(Shape shape, long from) {
         checkOpen();
         storage.retain();
@@ -324,7 +329,7 @@ public final class Tensor implements AutoCloseable {
         if (to.equals(device())) {
             return this;
         }
-        Tensor t = new Tensor(spec, Backends.of(to).allocateUpload(dtype(), size(), "copy to " + to), 0);
+        Tensor t = in(Backends.of(to).allocateUpload(dtype(), size(), "copy to " + to), spec);
         boolean whole = storage instanceof HostStorage && offset == 0;
         Backends.of(to).write(whole ? host().array() : toArray(), t);
         return t;
@@ -332,7 +337,7 @@ public final class Tensor implements AutoCloseable {
 
     /** A copy in memory of its own, unknown to any tape, as {@link #detach}: no gradient passes through it. */
     public Tensor copy() {
-        Tensor t = new Tensor(spec, Backends.of(device()).allocate(dtype(), size(), "copy"), 0);
+        Tensor t = in(Backends.of(device()).allocate(dtype(), size(), "copy"), spec);
         Dispatcher.update(new dev.graft.tensor.op.Update.Assign(), t, this);
         return t;
     }

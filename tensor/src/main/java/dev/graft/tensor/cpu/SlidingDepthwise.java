@@ -17,6 +17,9 @@ final class SlidingDepthwise {
     private static final int SPAN = 4096;
     /** Results of a span at least: each costs loads of weights. */
     private static final int SPAN_PIXELS = 8;
+    /** Channels from which on pairs of pixels are computed for all of them instead of spans for a vector of them. */
+    private static final int PAIR_CHANNELS = 64;
+
     /** Channels of a weight gradient that are a task of their own: fewer sums to add up at the end. */
     private static final int PIECE = 128;
 
@@ -27,7 +30,7 @@ final class SlidingDepthwise {
                 && g.outC() >= L && g.strideH() == g.strideW() && g.strideH() <= 2;
     }
 
-    private static boolean pairs(int stride) {
+    private static boolean twoRows(int stride) {
         return stride == 1 && VectorKernels.MANY_REGISTERS;
     }
 
@@ -125,43 +128,78 @@ final class SlidingDepthwise {
             float[] none = Scratch.zeros(Math.max(c, inW * c));
             Lines in = new Lines(x, xo, end - first, inW * c, none);
             boolean right = (outW - 1) * stride - padLeft + 2 == inW;
-            int span = Math.max(SPAN_PIXELS, SPAN / ((pairs(stride) ? 4 : 3) * stride * c));
             float[] bias = e.bias() != null ? e.bias() : none;
             int bo = e.bias() != null ? e.biasOffset() : 0;
             float low = e.activation() != Activation.NONE ? 0f : Float.NEGATIVE_INFINITY;
             float high = e.activation() == Activation.RELU6 ? 6f : Float.POSITIVE_INFINITY;
-            boolean pairs = pairs(stride);
-            try (Scratch nowhere = Scratch.take(pairs ? outW * c : 1)) {
-                for (int oy = from; oy < to; oy += pairs ? 2 : 1) {
+            boolean two = twoRows(stride);
+            int pairs = stride == 2 && VectorKernels.MANY_REGISTERS && c >= PAIR_CHANNELS
+                    ? (outW - padLeft - (right ? 1 : 0)) / 2 : 0;
+            try (Scratch nowhere = Scratch.take(two ? outW * c : 1)) {
+                for (int oy = from; oy < to; oy += two ? 2 : 1) {
                     int top = oy * stride - padTop - first;
-                    float[] x0 = in.array(top), x1 = in.array(top + 1), x2 = in.array(top + 2), x3 = in.array(top + 3);
-                    int o0 = in.at(top), o1 = in.at(top + 1), o2 = in.at(top + 2), o3 = in.at(top + 3);
                     int line = yo + (oy - from) * outW * c;
-                    float[] z = oy + 1 < to ? y : nowhere.data;
-                    int zo = oy + 1 < to ? line + outW * c : 0;
-                    for (int p = 0; p < outW; p += span) {
-                        boolean head = p == 0 && padLeft == 1;
-                        boolean tail = right && p + span >= outW;
-                        int n = Math.min(span, outW - p) - (tail ? 1 : 0);
-                        int skip = head ? 0 : (p * stride - padLeft) * c;
-                        for (int j = 0; j < c; j += L) {
-                            int q = Math.min(j, c - L);
-                            int u = q + skip;
-                            int v = q + p * c;
-                            if (pairs) {
-                                DepthwiseRows.two(x0, o0 + u, x1, o1 + u, x2, o2 + u, x3, o3 + u, c, head, tail, n, w, q, c,
-                                        bias, bo + q, low, high, y, line + v, z, zo + v, c);
-                            } else if (stride == 1) {
-                                DepthwiseRows.one(x0, o0 + u, x1, o1 + u, x2, o2 + u, c, head, tail, n, w, q, c, bias,
-                                        bo + q, low, high, y, line + v, c);
-                            } else {
-                                DepthwiseRows.strided(x0, o0 + u, x1, o1 + u, x2, o2 + u, c, head, tail, n, w, q, c, bias,
-                                        bo + q, low, high, y, line + v, c);
-                            }
-                        }
+                    boolean second = oy + 1 < to;
+                    Line l = new Line(this, right, in.array(top), in.at(top), in.array(top + 1), in.at(top + 1),
+                            in.array(top + 2), in.at(top + 2), in.array(top + 3), in.at(top + 3), bias, bo, low, high, y, line,
+                            second ? y : nowhere.data, second ? line + outW * c : 0);
+                    if (pairs > 0) {
+                        l.vectors(0, padLeft);
+                        l.pairs(padLeft, pairs);
+                        l.vectors(padLeft + 2 * pairs, outW);
+                    } else {
+                        l.vectors(0, outW);
                     }
                 }
             }
+        }
+    }
+
+    /** A row of results, or two with stride 1. */
+    private record Line(Rows r, boolean right, float[] x0, int o0, float[] x1, int o1, float[] x2, int o2, float[] x3, int o3,
+            float[] bias, int bo, float low, float high, float[] y, int yo, float[] z, int zo) {
+        /** Pixels {@code from..to}, vector of channels by vector of channels. */
+        void vectors(int from, int to) {
+            int c = r.c;
+            boolean two = twoRows(r.stride);
+            int span = Math.max(SPAN_PIXELS, SPAN / ((two ? 4 : 3) * r.stride * c));
+            for (int p = from; p < to; p += span) {
+                boolean head = p == 0 && r.padLeft == 1;
+                int end = Math.min(to, p + span);
+                boolean tail = right && end == r.outW;
+                int n = end - p - (tail ? 1 : 0);
+                int skip = head ? 0 : (p * r.stride - r.padLeft) * c;
+                for (int j = 0; j < c; j += L) {
+                    int q = Math.min(j, c - L);
+                    int u = q + skip;
+                    int v = q + p * c;
+                    if (two) {
+                        DepthwiseRows.two(x0, o0 + u, x1, o1 + u, x2, o2 + u, x3, o3 + u, c, head, tail, n, r.w, q, c, bias,
+                                bo + q, low, high, y, yo + v, z, zo + v, c);
+                    } else if (r.stride == 1) {
+                        DepthwiseRows.one(x0, o0 + u, x1, o1 + u, x2, o2 + u, c, head, tail, n, r.w, q, c, bias, bo + q, low,
+                                high, y, yo + v, c);
+                    } else {
+                        DepthwiseRows.strided(x0, o0 + u, x1, o1 + u, x2, o2 + u, c, head, tail, n, r.w, q, c, bias, bo + q,
+                                low, high, y, yo + v, c);
+                    }
+                }
+            }
+        }
+
+        /** {@code count} pairs of pixels from {@code from} on, all channels of each; all their columns exist. */
+        void pairs(int from, int count) {
+            pairs(from, count, r.c / L, 0);
+            if (r.c % L > 0) {
+                pairs(from, count, 1, r.c - L);
+            }
+        }
+
+        private void pairs(int from, int count, int n, int q) {
+            int c = r.c;
+            int u = q + (2 * from - r.padLeft) * c;
+            DepthwisePairs.strided(count, n, x0, o0 + u, x1, o1 + u, x2, o2 + u, c, r.w, q, bias, bo + q, low, high, y,
+                    yo + q + from * c);
         }
     }
 
