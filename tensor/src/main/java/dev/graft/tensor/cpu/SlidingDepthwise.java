@@ -141,8 +141,8 @@ final class SlidingDepthwise {
                     int line = yo + (oy - from) * outW * c;
                     boolean second = oy + 1 < to;
                     Line l = new Line(this, right, in.array(top), in.at(top), in.array(top + 1), in.at(top + 1),
-                            in.array(top + 2), in.at(top + 2), in.array(top + 3), in.at(top + 3), bias, bo, low, high, y, line,
-                            second ? y : nowhere.data, second ? line + outW * c : 0);
+                            in.array(top + 2), in.at(top + 2), in.array(top + 3), in.at(top + 3), bias, bo, low, high, y,
+                            line, second ? y : nowhere.data, second ? line + outW * c : 0);
                     if (pairs > 0) {
                         l.vectors(0, padLeft);
                         l.pairs(padLeft, pairs);
@@ -156,8 +156,8 @@ final class SlidingDepthwise {
     }
 
     /** A row of results, or two with stride 1. */
-    private record Line(Rows r, boolean right, float[] x0, int o0, float[] x1, int o1, float[] x2, int o2, float[] x3, int o3,
-            float[] bias, int bo, float low, float high, float[] y, int yo, float[] z, int zo) {
+    private record Line(Rows r, boolean right, float[] x0, int o0, float[] x1, int o1, float[] x2, int o2, float[] x3,
+            int o3, float[] bias, int bo, float low, float high, float[] y, int yo, float[] z, int zo) {
         /** Pixels {@code from..to}, vector of channels by vector of channels. */
         void vectors(int from, int to) {
             int c = r.c;
