@@ -58,6 +58,13 @@ class ReadmeTest {
         assertThat(run("TapeExample", code).strip()).isEqualTo(promised);
     }
 
+    @Test
+    void quantisingRuns() throws Exception {
+        String code = examples().get(2);
+        String promised = code.substring(code.indexOf("// 8 linear") + 3, code.indexOf("\n", code.indexOf("// 8 linear")));
+        assertThat(run("QuantizeExample", code).lines()).containsExactly(promised, "[1, 16, 768]");
+    }
+
     private void images() throws IOException {
         for (String part : new String[] {"train", "val"}) {
             for (int i = 0; i < 12; i++) {
