@@ -68,6 +68,7 @@ public final class Linear extends Module {
 
     @Override
     protected String describe() {
-        return in + " to " + out + (bias == null ? ", no bias" : "") + (weight.dtype() == DType.F32 ? "" : ", " + weight.dtype());
+        return in + " to " + out + (bias == null ? ", no bias" : "")
+                + (weight.dtype() == DType.F32 ? "" : ", " + weight.dtype());
     }
 }

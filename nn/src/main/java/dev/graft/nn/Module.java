@@ -104,11 +104,11 @@ public abstract class Module implements AutoCloseable {
     }
 
     /**
-     * Stores the frozen weights of all linear layers within, those of attention included, as {@code type}: bfloat16 is half of
-     * float32, int8 a quarter (symmetric, one float32 scale for every output; activations stay float32). Where few rows are
+     * Stores the frozen weights of all linear layers within, those of attention included, as {@code type}: bfloat16 is half
+     * of float32, int8 a quarter (symmetric, one float32 scale for every output; activations stay float32). Where few rows are
      * multiplied at a time, as in predicting for one text, reading the weights is most of the work and becomes faster by as
-     * much. Gradients pass through such layers. Weights that are being trained, convolutions and embeddings stay as they are;
-     * float32 undoes it, but for what rounding took.
+     * much. Gradients pass through such layers. Weights that are being trained, convolutions and embeddings stay as they
+     * are; float32 undoes it, but for what rounding took.
      *
      * <pre>{@code
      * model.freeze(ParamSelector.ALL);
@@ -251,8 +251,8 @@ public abstract class Module implements AutoCloseable {
     public final void freeze(ParamSelector selector, ParamSelector fixedStatistics) {
         parameters().forEach((path, p) -> {
             if (p.dtype() != DType.F32 && !selector.matches(path)) {
-                throw new GraftException("freeze: " + path + " is stored as " + p.dtype() + " and cannot become trainable: call"
-                        + " quantize(DType.F32) on the model first, or keep it frozen");
+                throw new GraftException("freeze: " + path + " is stored as " + p.dtype() + " and cannot become trainable:"
+                        + " call quantize(DType.F32) on the model first, or keep it frozen");
             }
         });
         parameters().forEach((path, p) -> p.trainable(!selector.matches(path)));

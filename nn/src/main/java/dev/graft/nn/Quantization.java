@@ -11,10 +11,10 @@ import java.util.Map;
 /**
  * What {@link Module#quantize} did.
  *
- * <p>int8 is weight-only and symmetric, with one scale for every output, as the row-wise quantisation of LLM.int8() (Dettmers
- * et al. 2022, arXiv:2208.07339): scale = max|row| / 127, q = w / scale rounded half to even. A weight is off by at most half
- * a scale, max|row| / 254; a result x·w by at most that times Σ|x|, and since the roundings are as often up as down usually by
- * much less. bfloat16 rounds each weight by at most 1/256 of itself.
+ * <p>int8 is weight-only and symmetric, with one scale for every output, as the row-wise quantisation of LLM.int8()
+ * (Dettmers et al. 2022, arXiv:2208.07339): scale = max|row| / 127, q = w / scale rounded half to even. A weight is off by at
+ * most half a scale, max|row| / 254; a result x·w by at most that times Σ|x|, and since the roundings are as often up as down
+ * usually by much less. bfloat16 rounds each weight by at most 1/256 of itself.
  *
  * @param type    of the stored weights
  * @param stored  paths of the weights that are stored so now
@@ -29,8 +29,8 @@ public record Quantization(DType type, List<String> stored, List<String> skipped
 
     static Quantization of(Module model, DType type) {
         if (type != DType.BF16 && type != DType.I8 && type != DType.F32) {
-            throw new GraftException("quantize: weights cannot be stored as " + type + ": use int8, bfloat16, or float32 to go"
-                    + " back");
+            throw new GraftException("quantize: weights cannot be stored as " + type + ": use int8, bfloat16, or float32 to"
+                    + " go back");
         }
         List<String> stored = new ArrayList<>();
         List<String> skipped = new ArrayList<>();
@@ -54,9 +54,9 @@ public record Quantization(DType type, List<String> stored, List<String> skipped
             stored.add(path);
         }
         if (stored.isEmpty() && type != DType.F32) {
-            throw new GraftException("quantize: " + (skipped.isEmpty() ? "there is no linear layer here whose weight could be"
-                    + " stored as " + type : "none of the " + skipped.size() + " linear weights is frozen, and only frozen ones"
-                    + " can be stored as " + type + ": freeze them first, as in model.freeze(ParamSelector.ALL)"));
+            throw new GraftException("quantize: " + (skipped.isEmpty() ? "there is no linear layer here whose weight could"
+                    + " be stored as " + type : "none of the " + skipped.size() + " linear weights is frozen, and only frozen"
+                    + " ones can be stored as " + type + ": freeze them first, as in model.freeze(ParamSelector.ALL)"));
         }
         return new Quantization(type, List.copyOf(stored), List.copyOf(skipped), before, after);
     }

@@ -112,11 +112,11 @@ class QuantizationTest {
             Quantization done = net.quantize(DType.I8);
             assertThat(done.stored()).containsExactly("0.weight");
             assertThat(done.skipped()).containsExactly("2.weight");
-            assertThat(done).hasToString("1 linear weights are stored as int8: 0.0 MiB became 0.0 MiB; 1 trainable ones stayed"
-                    + " float32: 2.weight");
+            assertThat(done).hasToString("1 linear weights are stored as int8: 0.0 MiB became 0.0 MiB; 1 trainable ones"
+                    + " stayed float32: 2.weight");
             assertThatThrownBy(() -> net.freeze(ParamSelector.NONE)).isInstanceOf(GraftException.class)
-                    .hasMessage("freeze: 0.weight is stored as int8 and cannot become trainable: call quantize(DType.F32) on the"
-                            + " model first, or keep it frozen");
+                    .hasMessage("freeze: 0.weight is stored as int8 and cannot become trainable: call quantize(DType.F32) on"
+                            + " the model first, or keep it frozen");
             assertThat(linear(net, 0).bias().trainable()).isFalse();
             net.freeze(ParamSelector.of("0.weight"));       // a bias alone may learn
             Tensor x = noise(2, 40);
@@ -133,7 +133,8 @@ class QuantizationTest {
     @Test
     void whatCannotBeQuantisedSaysWhy() {
         try (Sequential net = network(); Linear broken = new Linear(2, 1)) {
-            assertThatThrownBy(() -> net.quantize(DType.F16)).hasMessageContaining("float16").hasMessageContaining("bfloat16");
+            assertThatThrownBy(() -> net.quantize(DType.F16)).hasMessageContaining("float16")
+                    .hasMessageContaining("bfloat16");
             net.freeze(ParamSelector.NONE);
             assertThatThrownBy(() -> net.quantize(DType.I8)).hasMessageContaining("none of the 2 linear weights is frozen");
             assertThatThrownBy(() -> Activation.relu().quantize(DType.I8)).hasMessageContaining("no linear layer");

@@ -56,7 +56,7 @@ class WeightSaverTest {
         }
     }
 
-    /** The file has what the network has; it opens widened, and a quantised network takes it, or float32, in its own type. */
+    /** The file has what the network has; it opens widened, and a quantised network takes it, or float32, in its type. */
     @Test
     void quantisedWeightsAreSavedAsStoredAndLoadEverywhere() {
         for (DType type : new DType[] {DType.I8, DType.BF16}) {
@@ -108,7 +108,8 @@ class WeightSaverTest {
             m.network().buffers().forEach((path, b) -> writer.put(path, b.value()));
             writer.write(file);
             assertThatThrownBy(() -> WeightLoader.load(m.network(), file, LoadOptions.STRICT))
-                    .isInstanceOf(GraftException.class).hasMessageContaining("without its scale linear.weight_scale float32[3]");
+                    .isInstanceOf(GraftException.class)
+                    .hasMessageContaining("without its scale linear.weight_scale float32[3]");
         }
     }
 

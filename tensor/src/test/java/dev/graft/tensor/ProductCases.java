@@ -39,8 +39,10 @@ final class ProductCases {
             stored(all, true, s);
         }
         for (DType type : new DType[] {DType.BF16, DType.I8}) {
-            all.add(Case.of(new StoredLinearOp.StoredLinear(true), 1e-5, weight(type, new Input[] {floats(X, 2, 3, 6)}, 5, 6, 5)));
-            all.add(Case.of(new StoredLinearOp.StoredLinear(false), 1e-5, weight(type, new Input[] {floats(X, 6)}, 5, 6, 0)));
+            all.add(Case.of(new StoredLinearOp.StoredLinear(true), 1e-5,
+                    weight(type, new Input[] {floats(X, 2, 3, 6)}, 5, 6, 5)));
+            all.add(Case.of(new StoredLinearOp.StoredLinear(false), 1e-5,
+                    weight(type, new Input[] {floats(X, 6)}, 5, 6, 0)));
             all.add(Case.of(new StoredLinearOp.StoredLinearBackward(), 1e-5,
                     weight(type, new Input[] {floats(X, 2, 3, 5)}, 5, 6, 0)));
         }

@@ -191,7 +191,8 @@ public final class NameMap {
             String reason = !fits ? "file " + found + ", model " + t.shape()
                     : isInt8(t, e) && scale == null ? "file int8 without its scale " + e.name() + Target.SCALE + " float32["
                             + t.shape().dim(0) + "]"
-                    : t.dtype() != DType.I8 && !Elements.castable(e.dtype(), t.dtype()) ? "file " + e.dtype() + ", model " + t.dtype() : null;
+                    : t.dtype() != DType.I8 && !Elements.castable(e.dtype(), t.dtype())
+                    ? "file " + e.dtype() + ", model " + t.dtype() : null;
             if (reason != null) {
                 mismatched.add(new LoadReport.Mismatch(t.name(), e.name(), found, t.shape(), reason));
                 return;

@@ -136,7 +136,8 @@ final class StoredLinear {
                         int some = Math.min(4, to - j);
                         w.widen(j, some, 0, k, t.data, 0, k);
                         for (int i = 0; i < m; i++) {
-                            kernels.dots(some, k, x.array(), x.at() + i * k, t.data, 0, k, y.array(), y.at() + i * n + j, false);
+                            kernels.dots(some, k, x.array(), x.at() + i * k, t.data, 0, k, y.array(), y.at() + i * n + j,
+                                    false);
                         }
                     }
                 }
@@ -156,7 +157,8 @@ final class StoredLinear {
                     for (int q = 0; q < kc; q += BLOCK) {
                         int depth = Math.min(BLOCK, kc - q);
                         w.widen(j + column, some, k0 + q, depth, t.data, 0, depth);
-                        Panels.pack(depth, some, padded, t.data, 0, 1, depth, to, Alignment.FIRST + column * kc + q * padded);
+                        Panels.pack(depth, some, padded, t.data, 0, 1, depth, to,
+                                Alignment.FIRST + column * kc + q * padded);
                     }
                 }
             }

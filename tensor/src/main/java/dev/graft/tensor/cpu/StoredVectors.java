@@ -28,7 +28,8 @@ final class StoredVectors {
     /** The smallest vector is one of 8 bytes. */
     static final boolean FITS = L >= 8;
 
-    private static final VectorSpecies<Short> H = VectorSpecies.of(short.class, VectorShape.forBitSize(Math.max(64, L * 16)));
+    private static final VectorSpecies<Short> H =
+            VectorSpecies.of(short.class, VectorShape.forBitSize(Math.max(64, L * 16)));
     private static final VectorSpecies<Byte> Q = VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, L * 8)));
 
     private static final VectorShuffle<Float> X1 = exchange(1), X2 = exchange(2), X4 = exchange(4), X8 = exchange(8);
@@ -49,8 +50,8 @@ final class StoredVectors {
     }
 
     /**
-     * c[co + i*ldc + j] = (sum over q of a[ao + i*lda + q] * w[wo + j*k + q]) * scale[so + j], for i below {@code m}, j below
-     * {@code n}, q below {@code k}.
+     * c[co + i*ldc + j] = (sum over q of a[ao + i*lda + q] * w[wo + j*k + q]) * scale[so + j], for i below {@code m}, j
+     * below {@code n}, q below {@code k}.
      *
      * @param w     short[] of bfloat16 or byte[]
      * @param scale null for 1
@@ -126,7 +127,8 @@ final class StoredVectors {
         } else {
             int last = ao + (m - 1) * lda;
             if (w instanceof short[] b) {
-                rows4(full, a, ao, ao + lda, ao + 2 * lda, last, b, wo, column(1, n, k), column(2, n, k), column(3, n, k), t);
+                rows4(full, a, ao, ao + lda, ao + 2 * lda, last, b, wo, column(1, n, k), column(2, n, k),
+                        column(3, n, k), t);
             } else {
                 rows4(full, a, ao, ao + lda, ao + 2 * lda, last, (byte[]) w, wo, column(1, n, k), column(2, n, k),
                         column(3, n, k), t);
@@ -154,7 +156,8 @@ final class StoredVectors {
     }
 
     private static FloatVector load(short[] w, int at) {
-        return ((IntVector) ShortVector.fromArray(H, w, at).convertShape(S2I, I, 0)).lanewise(LSHL, 16).reinterpretAsFloats();
+        IntVector wide = (IntVector) ShortVector.fromArray(H, w, at).convertShape(S2I, I, 0);
+        return wide.lanewise(LSHL, 16).reinterpretAsFloats();
     }
 
     private static FloatVector load(byte[] w, int at) {
@@ -295,8 +298,8 @@ final class StoredVectors {
         store8(s8, s9, s10, s11, s12, s13, s14, s15, t, 8 * L);
     }
 
-    private static void store8(FloatVector s0, FloatVector s1, FloatVector s2, FloatVector s3, FloatVector s4, FloatVector s5,
-            FloatVector s6, FloatVector s7, float[] t, int at) {
+    private static void store8(FloatVector s0, FloatVector s1, FloatVector s2, FloatVector s3, FloatVector s4,
+            FloatVector s5, FloatVector s6, FloatVector s7, float[] t, int at) {
         s0.intoArray(t, at);
         s1.intoArray(t, at + L);
         s2.intoArray(t, at + 2 * L);
