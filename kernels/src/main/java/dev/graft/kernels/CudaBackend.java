@@ -184,7 +184,12 @@ public final class CudaBackend implements Backend {
 
     @Override
     public boolean supports(FusedOp op) {
-        return !(op instanceof FusedOp.InvertedResidual || op instanceof FusedOp.SumOfSquares);
+        return switch (op) {
+            case FusedOp.ConvBiasActivation c -> c.activation().clamps();
+            case FusedOp.LinearBiasActivation l -> l.activation().clamps();
+            case FusedOp.InvertedResidual r -> false;
+            case FusedOp.SumOfSquares s -> false;
+        };
     }
 
     /** Waits for {@code op} and blames it by name. */

@@ -89,6 +89,8 @@ public final class Activation extends Module {
         return switch (fn) {
             case RELU -> FusedOp.Activation.RELU;
             case RELU6 -> FusedOp.Activation.RELU6;
+            case GELU -> FusedOp.Activation.GELU;
+            case GELU_TANH -> FusedOp.Activation.GELU_TANH;
             default -> null;
         };
     }

@@ -24,10 +24,15 @@ public final class Dropout extends Module {
 
     @Override
     protected Tensor forward(Tensor x) {
-        if (p == 0 || !Context.current().training()) {
+        if (!drops()) {
             return x;
         }
         return p == 1 ? x.mul(0) : x.dropout(p);
+    }
+
+    /** Whether a call now gives back anything else than its input. */
+    boolean drops() {
+        return p != 0 && !frozen() && Context.current().training();
     }
 
     @Override

@@ -66,11 +66,11 @@ public final class Fused {
         }
         ConvParams p = depthwise.params(x);
         if (!folds(expand, n1) || !folds(depthwise, n2) || !folds(project, n3) || !pointwise(expand) || !pointwise(project)
-                || p.groups() != expand.outChannels() || depthwise.outChannels() != p.groups() || a.fused() == null
-                || a.fused() != b.fused()) {
+                || p.groups() != expand.outChannels() || depthwise.outChannels() != p.groups() || clamp(a) == null
+                || clamp(a) != clamp(b)) {
             return null;
         }
-        FusedOp op = new FusedOp.InvertedResidual(p, a.fused());
+        FusedOp op = new FusedOp.InvertedResidual(p, clamp(a));
         if (!Backends.of(x.device()).supports(op)) {
             return null;
         }
@@ -103,7 +103,7 @@ public final class Fused {
 
     /** activation(bn(x) + residual) with the batch's statistics. */
     private static Tensor bn(BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
-        FusedOp.Activation then = fusable(activation);
+        FusedOp.Activation then = clamp(activation);
         Tensor y = bn.run(x, then == null ? FusedOp.Activation.NONE : then, residual);
         return then == null ? passOn(y, activation.call(y)) : y;
     }
@@ -123,6 +123,15 @@ public final class Fused {
     public static Tensor linear(Linear linear, Activation activation, Tensor x) {
         FusedOp.Activation then = fusable(activation);
         return then == null ? activation.call(linear.call(x)) : linear.within(() -> linear.run(x, then));
+    }
+
+    /**
+     * residual + linear(x), both of the same shape.
+     *
+     * @param residual [..., out]
+     */
+    public static Tensor linear(Linear linear, Tensor residual, Tensor x) {
+        return linear.within(() -> linear.run(x, FusedOp.Activation.NONE, residual));
     }
 
     private static Tensor apart(BatchNorm2d bn, Activation activation, Tensor residual, Tensor x) {
@@ -161,6 +170,12 @@ public final class Fused {
     /** What a backend can do to the result before writing it; null when it must be a call of its own. */
     private static FusedOp.Activation fusable(Activation a) {
         return a == null ? FusedOp.Activation.NONE : a.fused();
+    }
+
+    /** The same for ops that bound values only. */
+    private static FusedOp.Activation clamp(Activation a) {
+        FusedOp.Activation f = fusable(a);
+        return f == null || f.clamps() ? f : null;
     }
 
     /** How many of {@code layers}, from {@code i} on, run as one: 1 when none fit together. */

@@ -54,11 +54,20 @@ public final class Linear extends Module {
     }
 
     Tensor run(Tensor x, FusedOp.Activation then) {
-        if (weight.dtype() != DType.F32) {
-            return then.apply(weight.product(x, 0, out, bias == null ? null : bias.value()));
+        return run(x, then, null);
+    }
+
+    /** {@code residual}, of the result's shape, is added before the activation; null for none. */
+    Tensor run(Tensor x, FusedOp.Activation then, Tensor residual) {
+        boolean stored = weight.dtype() != DType.F32;
+        if (stored || bias == null) {
+            Tensor y = stored ? weight.product(x, 0, out, bias == null ? null : bias.value())
+                    : x.matmulTransposed(weight.value());
+            return then.apply(residual == null ? y : y.add(residual));
         }
-        return bias == null ? then.apply(x.matmulTransposed(weight.value()))
-                : Dispatcher.one(new FusedOp.LinearBiasActivation(then), x, weight.value(), bias.value());
+        FusedOp op = new FusedOp.LinearBiasActivation(then);
+        return residual == null ? Dispatcher.one(op, x, weight.value(), bias.value())
+                : Dispatcher.one(op, x, weight.value(), bias.value(), residual);
     }
 
     @Override

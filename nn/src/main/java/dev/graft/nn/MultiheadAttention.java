@@ -39,7 +39,7 @@ public final class MultiheadAttention extends Module {
     /** Self-attention, every place over all others: [B, T, size] to [B, T, size]. */
     @Override
     protected Tensor forward(Tensor x) {
-        return attention(x, x, null, false);
+        return attention(null, x, x, null, false);
     }
 
     /**
@@ -51,10 +51,15 @@ public final class MultiheadAttention extends Module {
      * @param causal whether a query attends no place after its own, counted from the end
      */
     public Tensor call(Tensor queries, Tensor memory, Tensor mask, boolean causal) {
-        return within(() -> attention(queries, memory, mask, causal));
+        return within(() -> attention(null, queries, memory, mask, causal));
     }
 
-    private Tensor attention(Tensor x, Tensor memory, Tensor mask, boolean causal) {
+    /** {@code residual}, of the queries' shape, plus that. */
+    Tensor call(Tensor residual, Tensor queries, Tensor memory, Tensor mask, boolean causal) {
+        return within(() -> attention(residual, queries, memory, mask, causal));
+    }
+
+    private Tensor attention(Tensor residual, Tensor x, Tensor memory, Tensor mask, boolean causal) {
         check("queries", x);
         check("memory", memory);
         if (mask != null && mask.dtype() != DType.BOOL) {
@@ -62,7 +67,8 @@ public final class MultiheadAttention extends Module {
                     + ", bool [B, S] is needed, true where a place may be attended");
         }
         Tensor o = project(x, 0).attention(project(memory, 1), project(memory, 2), mask, causal);
-        return out.call(o.reshape(x.shape()));
+        Tensor y = o.reshape(x.shape());
+        return residual == null ? out.call(y) : Fused.linear(out, residual, y);
     }
 
     private void check(String what, Tensor x) {

@@ -56,16 +56,22 @@ public final class TransformerEncoderLayer extends Module {
 
     private Tensor encode(Tensor x, Tensor mask, boolean causal) {
         if (normFirst) {
-            Tensor n = norm1.call(x);
-            Tensor y = x.add(dropout1.call(attention.call(n, n, mask, causal)));
-            return y.add(feedForward(norm2.call(y)));
+            Tensor y = attend(x, norm1.call(x), mask, causal);
+            return feedForward(y, norm2.call(y));
         }
-        Tensor y = norm1.call(x.add(dropout1.call(attention.call(x, x, mask, causal))));
-        return norm2.call(y.add(feedForward(y)));
+        Tensor y = norm1.call(attend(x, x, mask, causal));
+        return norm2.call(feedForward(y, y));
     }
 
-    private Tensor feedForward(Tensor x) {
-        return dropout2.call(linear2.call(dropout.call(Fused.linear(linear1, activation, x))));
+    /** residual + dropout(attention(x)), the sum in the product's write-back where nothing is dropped. */
+    private Tensor attend(Tensor residual, Tensor x, Tensor mask, boolean causal) {
+        return dropout1.drops() ? residual.add(dropout1.call(attention.call(x, x, mask, causal)))
+                : attention.call(residual, x, x, mask, causal);
+    }
+
+    private Tensor feedForward(Tensor residual, Tensor x) {
+        Tensor h = dropout.call(Fused.linear(linear1, activation, x));
+        return dropout2.drops() ? residual.add(dropout2.call(linear2.call(h))) : Fused.linear(linear2, residual, h);
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.autograd.GradCheck;
+import dev.graft.autograd.Tape;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
@@ -242,6 +243,25 @@ class AttentionLayersTest {
         m.parameters().values().forEach(p -> p.assign(Samples.doubles(p.size(), p.shape().dims())));
         GradCheck.of(t -> m.call(t[0], t[1], mask(), true), Samples.doubles(59, 2, 3, SIZE),
                 Samples.doubles(60, 2, 4, SIZE)).check();
+    }
+
+    /** Sizes at which products write whole vectors: bias, GELU and residual in the write-back, or op by op under a tape. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatIsFusedIsWhatIsRecorded(boolean normFirst) {
+        TransformerEncoderLayer l = Samples.randomize(
+                new TransformerEncoderLayer(64, 4, 192, 0.1, Activation.gelu(), 1e-5, normFirst), 8);
+        Tensor x = Samples.floats(62, 3, 17, 64);
+        float[] fused = l.call(x).toFloats();
+        try (Tape tape = new Tape()) {
+            tape.watch(x);
+            float[] recorded = tape.record(() -> l.call(x)).toFloats();
+            for (int i = 0; i < fused.length; i++) {
+                assertThat(fused[i]).isCloseTo(recorded[i], within(2e-6f * Math.max(1, Math.abs(recorded[i]))));
+            }
+        }
+        Linear linear = Samples.randomize(new Linear(64, 64, false), 9);
+        assertThat(Fused.linear(linear, x, x).toFloats()).isEqualTo(x.add(linear.call(x)).toFloats());
     }
 
     @Test

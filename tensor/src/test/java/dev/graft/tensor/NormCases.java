@@ -25,7 +25,7 @@ final class NormCases {
         batchNorm(all);
         layerNorm(all);
         mixedNorms(all);
-        for (Activation a : Activation.values()) {
+        for (Activation a : List.of(Activation.NONE, Activation.RELU, Activation.RELU6)) {
             batchNormActivation(all, a, false);
             batchNormActivation(all, a, true);
         }

@@ -97,9 +97,15 @@ final class ProductCases {
             var op = new FusedOp.LinearBiasActivation(a);
             for (int[] s : new int[][] {{3, 5}, {5}, {2, 3, 5}, {0, 5}, {64, 300}}) {
                 int k = s[s.length - 1];
+                int[] y = s.clone();
+                y[s.length - 1] = 7;
                 all.add(Case.of(op, 1e-5, floats(X, s), floats(uniform(-3, 3), 7, k), floats(X, 7)));
+                all.add(Case.of(op, 1e-5, floats(X, s), floats(uniform(-3, 3), 7, k), floats(X, 7), floats(X, y)));
             }
             all.add(Case.of(op, 1e-5, floats(X, 129, 257), floats(X, 131, 257), floats(X, 131)).isLarge());
+            // k in several blocks: only the last may add and activate
+            all.add(Case.of(op, 1e-5, floats(X, 97, 1300), floats(X, 131, 1300), floats(X, 131), floats(X, 97, 131))
+                    .isLarge());
         }
     }
 
@@ -150,13 +156,16 @@ final class ProductCases {
             fused(all, a, half.withGroups(6), new int[] {1, 7, 6, 6}, 6, 3);
             fused(all, a, same, new int[] {2, 28, 28, 32}, 48, 3);
             fused(all, a, half, new int[] {2, 29, 30, 16}, 40, 3);
+            fused(all, a, same.withGroups(65), new int[] {2, 27, 28, 65}, 65, 3);
+            if (!a.clamps()) {
+                continue;
+            }
             inverted(all, a, same, new int[] {2, 5, 6, 3}, 7, 4, 3);
             inverted(all, a, half, new int[] {1, 7, 6, 4}, 20, 5, 3);
             inverted(all, a, ConvParams.of(1, 2), new int[] {1, 6, 7, 3}, 18, 4, 5);
             inverted(all, a, same, new int[] {3, 60, 31, 8}, 130, 9, 3);
             inverted(all, a, half, new int[] {2, 61, 60, 6}, 96, 24, 3);
             inverted(all, a, new ConvParams(2, 2, 0, 1, 0, 1, 1, 1, 1), new int[] {17, 8, 8, 12}, 32, 40, 3);
-            fused(all, a, same.withGroups(65), new int[] {2, 27, 28, 65}, 65, 3);
         }
     }
 

@@ -71,6 +71,7 @@ final class CudaBatchNorm {
             case NONE -> 0;
             case RELU -> 1;
             case RELU6 -> 2;
+            case GELU, GELU_TANH -> throw new IllegalArgumentException("batch norm and " + activation + " is no op");
         };
         return 2 * act + (residual ? 1 : 0);
     }

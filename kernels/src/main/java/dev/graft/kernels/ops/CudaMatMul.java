@@ -101,7 +101,7 @@ public final class CudaMatMul {
         }
     }
 
-    /** out = activation(x · wᵀ + bias): x [..., I], w [O, I], bias [O]. */
+    /** out = activation(x · wᵀ + bias [+ residual]): x [..., I], w [O, I], bias [O], residual as out. */
     public boolean run(FusedOp.LinearBiasActivation op, Tensor[] in, Tensor[] out) {
         DType dtype = in[0].dtype();
         if (!dtype.isFloat()) {
@@ -127,7 +127,8 @@ public final class CudaMatMul {
             gemm(GemmType.of(dtype, device.tf32()), false, true, (int) rows, n, k, CudaStorage.address(in[0]),
                     CudaStorage.address(in[1]), y);
         }
-        epilogue.run(dtype, y, CudaStorage.address(in[2]), 0, rows, n, op.activation());
+        epilogue.run(dtype, y, CudaStorage.address(in[2]), in.length == 4 ? CudaStorage.address(in[3]) : 0, rows, n,
+                op.activation());
         return true;
     }
 }

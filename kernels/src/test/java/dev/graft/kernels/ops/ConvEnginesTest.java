@@ -142,7 +142,7 @@ class ConvEnginesTest {
         if (engine instanceof DepthwiseConv && shape != DEPTHWISE.getFirst()) {
             return;                              // every form is a kernel of its own, which takes its time to compile
         }
-        for (FusedOp.Activation a : FusedOp.Activation.values()) {
+        for (FusedOp.Activation a : List.of(FusedOp.Activation.NONE, FusedOp.Activation.RELU, FusedOp.Activation.RELU6)) {
             for (boolean residual : new boolean[] {false, true}) {
                 check(engine, shape, type, ConvProblem.Direction.FORWARD, a, residual, wrong);
             }

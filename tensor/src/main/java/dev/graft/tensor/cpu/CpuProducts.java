@@ -43,11 +43,22 @@ final class CpuProducts {
                     F32 residual = F32.of(in[3]);
                     end = end.residual(residual.array(), residual.at(), out.dim(3));
                 }
+                if (!end.activation().clamps() && c.params().groups() > 1) {
+                    // depthwise kernels bound their sums in registers and know no other function
+                    forward(geometry(c.params(), in[0].shape(), in[1].shape()), x, Weight.of(in[1]), y,
+                            end.activation(Epilogue.Activation.NONE));
+                    activate(end.activation(), y, out.dim(3));
+                    return;
+                }
                 forward(geometry(c.params(), in[0].shape(), in[1].shape()), x, Weight.of(in[1]), y, end);
             }
             case FusedOp.LinearBiasActivation l -> {
                 int n = in[1].dim(0);
                 int k = in[1].dim(1);
+                if (in.length == 4) {
+                    F32 residual = F32.of(in[3]);
+                    end = end.residual(residual.array(), residual.at(), n);
+                }
                 multiply(true, y.size() / n, n, k, x, Weight.of(in[1]), y, end.activation(activation(l.activation())));
             }
             case FusedOp.SumOfSquares s -> throw new IllegalStateException(); // composed above
@@ -63,6 +74,12 @@ final class CpuProducts {
                         x.array(), x.at(), y.array(), y.at());
             }
         }
+    }
+
+    private static void activate(Epilogue.Activation f, F32 y, int columns) {
+        Epilogue end = Epilogue.NONE.activation(f);
+        WorkerPool.shared().ranges(y.size() / columns, Math.max(1, 16384 / columns), (from, to) ->
+                end.apply(from, to - from, 0, columns, y.array(), y.at() + from * columns, columns));
     }
 
     private boolean fits(FusedOp.InvertedResidual op, Tensor[] in) {
@@ -152,6 +169,8 @@ final class CpuProducts {
             case NONE -> Epilogue.Activation.NONE;
             case RELU -> Epilogue.Activation.RELU;
             case RELU6 -> Epilogue.Activation.RELU6;
+            case GELU -> Epilogue.Activation.GELU;
+            case GELU_TANH -> Epilogue.Activation.GELU_TANH;
         };
     }
 

@@ -1,5 +1,7 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.op.UnaryFn;
+
 /**
  * What is done to a result while it is still in the cache: {@code act(C + bias + residual)}.
  *
@@ -11,7 +13,12 @@ public record Epilogue(float[] bias, int biasOffset, float[] residual, int resid
         Activation activation) {
     /** The function at the end. NaN stays NaN. */
     public enum Activation {
-        NONE, RELU, RELU6
+        NONE, RELU, RELU6, GELU, GELU_TANH;
+
+        /** What it is between two bounds does not change. */
+        boolean clamps() {
+            return this == NONE || this == RELU || this == RELU6;
+        }
     }
 
     /** Leaves the result as it is. */
@@ -38,6 +45,10 @@ public record Epilogue(float[] bias, int biasOffset, float[] residual, int resid
         if (none()) {
             return;
         }
+        if (!activation.clamps()) {
+            activate(row, rows, column, columns, c, co, ldc);
+            return;
+        }
         if (Simd.ENABLED) {
             EpilogueVectors.apply(rows, columns, bias, biasOffset + column, residual,
                     residualOffset + row * residualStride + column, residualStride, activation, c, co, ldc);
@@ -56,6 +67,19 @@ public record Epilogue(float[] bias, int biasOffset, float[] residual, int resid
             } else if (activation == Activation.RELU6) {
                 relu6(columns, c, to);
             }
+        }
+    }
+
+    private void activate(long row, int rows, int column, int columns, float[] c, int co, int ldc) {
+        if (Simd.ENABLED && activation == Activation.GELU && residual == null && bias != null
+                && columns % VectorKernels.L == 0) {
+            SimdGelu.rows(rows, columns, bias, biasOffset + column, c, co, ldc);
+            return;
+        }
+        activation(Activation.NONE).apply(row, rows, column, columns, c, co, ldc);
+        UnaryFn f = activation == Activation.GELU ? UnaryFn.GELU : UnaryFn.GELU_TANH;
+        for (int i = 0; i < rows; i++) {
+            ElementLoops.best().unary(f, 0, c, co + i * ldc, c, co + i * ldc, columns);
         }
     }
 

@@ -56,6 +56,45 @@ final class SimdGelu {
     }
 
     /**
+     * c = gelu(c + bias) for a matrix of whole vectors whose rows are {@code ldc} apart. One loop over all of them: rows are
+     * too short for one each, which would load the polynomials' coefficients anew.
+     */
+    static void rows(int rows, int columns, float[] bias, int bo, float[] c, int co, int ldc) {
+        int j = 0;
+        int at = co;
+        for (int i = 0; i < rows * columns; i += L) {
+            FloatVector v = FloatVector.fromArray(S, c, at).add(FloatVector.fromArray(S, bias, bo + j));
+            FloatVector t = v.abs();
+            FloatVector q = t.fma(broadcast(S, -2.123386977e-08f), broadcast(S, 6.613079790e-07f)); // log2 p(t)
+            q = q.fma(t, broadcast(S, -8.815006368e-06f));
+            q = q.fma(t, broadcast(S, 6.368449976e-05f));
+            q = q.fma(t, broadcast(S, -2.347643604e-04f));
+            q = q.fma(t, broadcast(S, -9.534219134e-05f));
+            q = q.fma(t, broadcast(S, 7.066643797e-03f));
+            q = q.fma(t, broadcast(S, -5.252494290e-02f));
+            q = q.fma(t, broadcast(S, -4.591920972e-01f));
+            q = q.fma(t, broadcast(S, -1.151107907e+00f));
+            q = q.fma(t, broadcast(S, -9.999999404e-01f));
+            FloatVector m = q.add(ROUND);
+            FloatVector f = q.sub(m.sub(ROUND));
+            FloatVector p = f.fma(broadcast(S, 1.327647129e-03f), broadcast(S, 9.675540961e-03f)); // 2^f
+            p = p.fma(f, broadcast(S, 5.550713092e-02f));
+            p = p.fma(f, broadcast(S, 2.402212024e-01f));
+            p = p.fma(f, broadcast(S, 6.931469440e-01f));
+            p = p.fma(f, broadcast(S, 1.000000119e+00f));
+            FloatVector tail = p.mul(m.reinterpretAsInts().lanewise(LSHL, 23).reinterpretAsFloats()).mul(t);
+            tail = tail.blend(0f, t.compare(GT, CUT));
+            v.blend(v.mul(0f), v.compare(LE, 0f)).sub(tail).intoArray(c, at); // NaN for -infinity, as the formula
+            j += L;
+            at += L;
+            if (j == columns) {
+                j = 0;
+                at += ldc - columns;
+            }
+        }
+    }
+
+    /**
      * dx = dy gelu'(x), where gelu'(-t) = p(t) - t exp(-t^2 / 2) / sqrt(2 pi) = exp(-t^2 / 2) g(t) with a polynomial g, and
      * gelu'(t) = 1 - gelu'(-t).
      */

@@ -12,14 +12,34 @@ public sealed interface FusedOp extends Op {
 
     /** What a fused op does to its result before writing it. */
     enum Activation {
-        NONE, RELU, RELU6;
+        NONE, RELU, RELU6, GELU, GELU_TANH;
 
         public Tensor apply(Tensor x) {
             return switch (this) {
                 case NONE -> x;
                 case RELU -> x.relu();
                 case RELU6 -> x.relu6();
+                case GELU -> x.unary(UnaryFn.GELU, 0);
+                case GELU_TANH -> x.unary(UnaryFn.GELU_TANH, 0);
             };
+        }
+
+        /** Whether it only bounds values: then its output tells where gradients pass. */
+        public boolean clamps() {
+            return this == NONE || this == RELU || this == RELU6;
+        }
+
+        /** For ops that have no other. */
+        void checkClamps() {
+            Check.that(clamps(), () -> "activation " + this + " is not one of NONE, RELU and RELU6");
+        }
+
+        /** After {@code without}, the op with {@link #NONE} in its place. */
+        private Tensor[] after(FusedOp without, Tensor[] in) {
+            Tensor x = Dispatcher.one(without, in);
+            Tensor y = apply(x);
+            Scope.drop(x);
+            return new Tensor[] {y};
         }
     }
 
@@ -43,6 +63,9 @@ public sealed interface FusedOp extends Op {
 
         @Override
         public Tensor[] compose(Tensor[] in) {
+            if (!activation.clamps()) {
+                return activation.after(new ConvBiasActivation(params, Activation.NONE), in);
+            }
             Tensor y = in[0].conv2d(in[1], params).add(in[2]);
             return new Tensor[] {activation.apply(in.length == 4 ? y.add(in[3]) : y)};
         }
@@ -67,6 +90,7 @@ public sealed interface FusedOp extends Op {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.that(in.length == 7 || in.length == 8, () -> "takes 7 or 8 inputs, got " + in.length);
+            activation.checkClamps();
             pointwise(in[1], "expansion");
             pointwise(in[5], "projection");
             Check.that(params.groups() == in[1].dim(0) && in[3].shape().rank() == 4 && in[3].dim(0) == in[1].dim(0),
@@ -102,7 +126,7 @@ public sealed interface FusedOp extends Op {
         }
     }
 
-    /** activation(x · wᵀ + bias). Inputs: x [..., I], w [O, I], bias [O]. */
+    /** activation(x · wᵀ + bias [+ residual]). Inputs: x [..., I], w [O, I], bias [O], and residual [..., O] if any. */
     record LinearBiasActivation(Activation activation) implements FusedOp {
         @Override
         public String name() {
@@ -111,17 +135,25 @@ public sealed interface FusedOp extends Op {
 
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
-            Check.arity(in, 3);
+            Check.that(in.length == 3 || in.length == 4, () -> "takes 3 or 4 inputs, got " + in.length);
             Check.rank(in[1], 2, "weight", "[O, I]");
             Check.that(in[0].rank() >= 1 && in[0].dim(-1) == in[1].dim(1), () -> in[0].shape() + " x " + in[1].shape()
                     + "ᵀ: inner sizes " + (in[0].rank() == 0 ? 0 : in[0].dim(-1)) + " and " + in[1].dim(1) + " differ");
             Check.shape(in[2], Shape.of(in[1].dim(0)), "bias");
-            return Check.out(in[0].dtype(), in[0].shape().with(-1, in[1].dim(0)));
+            Shape y = in[0].shape().with(-1, in[1].dim(0));
+            if (in.length == 4) {
+                Check.shape(in[3], y, "residual");
+            }
+            return Check.out(in[0].dtype(), y);
         }
 
         @Override
         public Tensor[] compose(Tensor[] in) {
-            return new Tensor[] {activation.apply(in[0].matmulTransposed(in[1]).add(in[2]))};
+            if (!activation.clamps()) {
+                return activation.after(new LinearBiasActivation(Activation.NONE), in);
+            }
+            Tensor y = in[0].matmulTransposed(in[1]).add(in[2]);
+            return new Tensor[] {activation.apply(in.length == 4 ? y.add(in[3]) : y)};
         }
     }
 

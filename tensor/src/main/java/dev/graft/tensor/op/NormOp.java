@@ -93,6 +93,7 @@ public sealed interface NormOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.that(in.length == 3 || in.length == 4, () -> "takes 3 or 4 inputs, got " + in.length);
+            activation.checkClamps();
             TensorSpec c = affine(in);
             Check.that(in[0].shape().size() > 0, () -> "input " + in[0].shape() + " is empty: no statistics can be taken");
             if (in.length == 4) {
@@ -119,6 +120,7 @@ public sealed interface NormOp extends PrimitiveOp {
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.that(in.length == 6 || in.length == 7 && !residual,
                     () -> "takes 6 inputs, or 7 without a residual, got " + in.length);
+            activation.checkClamps();
             Check.shape(in[2], in[1].shape(), "saved output");
             if (in.length == 7) {
                 Check.shape(in[6], in[3].shape(), "beta");

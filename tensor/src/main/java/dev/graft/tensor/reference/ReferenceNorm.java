@@ -75,6 +75,7 @@ final class ReferenceNorm {
                 case NONE -> v;
                 case RELU -> UnaryFn.RELU.apply(v, 0);
                 case RELU6 -> UnaryFn.RELU6.apply(v, 0);
+                case GELU, GELU_TANH -> throw new IllegalArgumentException("batch norm and " + then + " is no op");
             };
         }
         Elements.store(y, out[0]);
@@ -91,6 +92,8 @@ final class ReferenceNorm {
                 case NONE -> g[i];
                 case RELU -> g[i] * UnaryFn.RELU.derivative(y[i], 0);
                 case RELU6 -> g[i] * UnaryFn.RELU6.derivative(y[i], 0);
+                case GELU, GELU_TANH ->
+                        throw new IllegalArgumentException("batch norm and " + op.activation() + " is no op");
             };
         }
         backward(channel(in[1]), g, in[1], in[3], in[4], in[5], out);
