@@ -8,6 +8,7 @@ import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Storage;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.ElementwiseOp;
 import dev.graft.tensor.op.LayoutOp;
 import dev.graft.tensor.op.Op;
@@ -88,6 +89,11 @@ public final class Tape implements AutoCloseable {
         }
 
         @Override
+        public boolean takesApart(FusedOp op, Tensor[] inputs) {
+            return needsPrimitives(inputs) && !FusedGradients.has(op, inputs);
+        }
+
+        @Override
         public boolean allowsCapture() {
             return true;
         }
@@ -97,6 +103,8 @@ public final class Tape implements AutoCloseable {
             Tensor[] out = next.run(op, in);
             if (op instanceof PrimitiveOp primitive && needsPrimitives(in)) {
                 tape.add(primitive, in, out);
+            } else if (op instanceof FusedOp fused && needsPrimitives(in)) {
+                tape.add(fused, in, out);
             }
             return out;
         }
@@ -176,6 +184,22 @@ public final class Tape implements AutoCloseable {
                 node.remadeBy(maker, i);
             }
         }
+    }
+
+    private void add(FusedOp op, Tensor[] in, Tensor[] out) {
+        boolean[] needs = new boolean[in.length];
+        for (int i = 0; i < in.length; i++) {
+            needs[i] = tracks(in[i]);
+        }
+        for (int i = 0; i < in.length; i++) {
+            if (needs[i] && in[i].requiresGrad()) {
+                leaves.put(in[i].id(), in[i].storage());
+            }
+        }
+        Node node = new Node(op.name(), Context.current().path(), (n, dy) -> FusedGradients.backward(op, n, dy), in, needs,
+                out, FusedGradients.saves(needs));
+        track(node, out);
+        remakeInputs(node, in);
     }
 
     /** Records a computation with a rule of its own, which may also return gradients of other leaves by {@link #extra}. */

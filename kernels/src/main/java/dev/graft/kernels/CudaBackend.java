@@ -179,6 +179,8 @@ public final class CudaBackend implements Backend {
             case FusedOp.LinearBiasActivation l -> products.run(l, in, out);
             case FusedOp.InvertedResidual r -> false; // composed, see supports
             case FusedOp.SumOfSquares s -> false;
+            case FusedOp.Projections p -> false;
+            case FusedOp.ProjectionsBackward p -> false;
         };
     }
 
@@ -189,6 +191,8 @@ public final class CudaBackend implements Backend {
             case FusedOp.LinearBiasActivation l -> l.activation().clamps();
             case FusedOp.InvertedResidual r -> false;
             case FusedOp.SumOfSquares s -> false;
+            case FusedOp.Projections q -> false;
+            case FusedOp.ProjectionsBackward q -> false;
         };
     }
 

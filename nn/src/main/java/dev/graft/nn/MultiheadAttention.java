@@ -66,9 +66,18 @@ public final class MultiheadAttention extends Module {
             throw new GraftException("attention in " + Context.current().path() + ": the mask is " + mask.spec()
                     + ", bool [B, S] is needed, true where a place may be attended");
         }
-        Tensor o = project(x, 0).attention(project(memory, 1), project(memory, 2), mask, causal);
+        Tensor o = x == memory && bias != null && weight.dtype() == DType.F32 ? self(x, mask, causal)
+                : project(x, 0).attention(project(memory, 1), project(memory, 2), mask, causal);
         Tensor y = o.reshape(x.shape());
         return residual == null ? out.call(y) : Fused.linear(out, residual, y);
+    }
+
+    private Tensor self(Tensor x, Tensor mask, boolean causal) {
+        Tensor[] y = Dispatcher.run(new FusedOp.Projections(3), x, weight.value(), bias.value());
+        for (int i = 0; i < 3; i++) {
+            y[i] = y[i].reshape(x.dim(0), x.dim(1), heads, size / heads);
+        }
+        return y[0].attention(y[1], y[2], mask, causal);
     }
 
     private void check(String what, Tensor x) {

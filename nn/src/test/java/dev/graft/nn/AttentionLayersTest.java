@@ -5,12 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.autograd.GradCheck;
+import dev.graft.autograd.Gradients;
 import dev.graft.autograd.Tape;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -262,6 +266,51 @@ class AttentionLayersTest {
         }
         Linear linear = Samples.randomize(new Linear(64, 64, false), 9);
         assertThat(Fused.linear(linear, x, x).toFloats()).isEqualTo(x.add(linear.call(x)).toFloats());
+    }
+
+    /** In float32 layers are recorded whole, in float64, which is compared with differences above, op by op. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void gradientsOfWhatIsRecordedWhole(boolean frozen) {
+        TransformerEncoderLayer l = new TransformerEncoderLayer(32, 4, 48, 0, Activation.gelu(), 1e-5, false);
+        Map<String, double[]> values = new HashMap<>();
+        l.parameters().forEach((path, p) -> values.put(path, Samples.doubles(p.size(), p.shape().dims()).mul(0.2)
+                .toDoubles()));
+        if (frozen) {
+            l.freeze(ParamSelector.of("self_attn.in_proj_weight", "linear2"));
+        }
+        Tensor x = Samples.doubles(63, 2, 9, 32);
+        Map<String, double[]> expected = gradients(l, values, x, DType.F64);
+        Map<String, double[]> got = gradients(l, values, x, DType.F32);
+        assertThat(got.keySet()).isEqualTo(expected.keySet()).hasSize(frozen ? 10 : 13);
+        expected.forEach((path, e) -> {
+            double largest = Arrays.stream(e).map(Math::abs).max().orElseThrow();
+            for (int i = 0; i < e.length; i++) {
+                assertThat(got.get(path)[i]).as(path + " " + i).isCloseTo(e[i], within(1e-4 * largest + 1e-4));
+            }
+        });
+    }
+
+    private static Map<String, double[]> gradients(TransformerEncoderLayer l, Map<String, double[]> values, Tensor x,
+            DType type) {
+        l.parameters().forEach((path, p) -> p.assign(Tensor.of(values.get(path), p.shape().dims()).cast(type)));
+        Map<String, double[]> all = new HashMap<>();
+        try (Tape tape = new Tape()) {
+            Tensor in = tape.watch(x.cast(type));
+            Gradients g = tape.backward(tape.record(() -> l.call(in, mask(9), true).square().mean()));
+            all.put("x", g.of(in).toDoubles());
+            l.parameters().forEach((path, p) -> {
+                if (g.find(p.value()) != null) {
+                    all.put(path, g.of(p.value()).toDoubles());
+                }
+            });
+        }
+        return all;
+    }
+
+    private static Tensor mask(int places) {
+        Tensor place = Tensor.arange(DType.F32, 2 * places).reshape(2, places);
+        return place.ne(3).and(place.ne(2 * places - 1));
     }
 
     @Test

@@ -30,7 +30,7 @@ public final class Dispatcher {
             t.checkOpen();
         }
         List<Interceptor> chain = context.interceptors();
-        if (op instanceof FusedOp fused && needsPrimitives(chain, in)) {
+        if (op instanceof FusedOp fused && takesApart(chain, fused, in)) {
             if (!(chain.getFirst() instanceof Autocast)) {
                 infer(op, in, context);     // with an error that names the whole; autocast's inputs may differ in type
             }
@@ -39,9 +39,9 @@ public final class Dispatcher {
         return chain.isEmpty() ? execute(op, in, context) : next(chain, 0, op, in, context);
     }
 
-    private static boolean needsPrimitives(List<Interceptor> chain, Tensor[] in) {
+    private static boolean takesApart(List<Interceptor> chain, FusedOp op, Tensor[] in) {
         for (Interceptor i : chain) {
-            if (i.needsPrimitives(in)) {
+            if (i.takesApart(op, in)) {
                 return true;
             }
         }

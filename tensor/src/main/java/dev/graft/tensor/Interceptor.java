@@ -1,5 +1,6 @@
 package dev.graft.tensor;
 
+import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.Op;
 
 /** Stands between a tensor's op and its backend: the tape, the profiler, autocast and the NaN guard are interceptors. */
@@ -10,6 +11,11 @@ public interface Interceptor {
     /** Whether a fused op must be taken apart for this interceptor to see its parts; a tape says yes. */
     default boolean needsPrimitives(Tensor[] inputs) {
         return false;
+    }
+
+    /** {@link #needsPrimitives} for an op of which this interceptor may know more; a tape knows some derivatives. */
+    default boolean takesApart(FusedOp op, Tensor[] inputs) {
+        return needsPrimitives(inputs);
     }
 
     /**

@@ -107,6 +107,16 @@ final class ProductCases {
             all.add(Case.of(op, 1e-5, floats(X, 97, 1300), floats(X, 131, 1300), floats(X, 131), floats(X, 97, 131))
                     .isLarge());
         }
+        for (int[] s : new int[][] {{3, 5}, {5}, {2, 3, 5}, {0, 5}, {64, 300}}) {
+            int k = s[s.length - 1];
+            all.add(Case.of(new FusedOp.Projections(3), 1e-5, floats(X, s), floats(X, 12, k), floats(X, 12)));
+            int[] y = s.clone();
+            y[s.length - 1] = 4;
+            for (int wanted = 1; wanted < 4; wanted++) {
+                all.add(Case.of(new FusedOp.ProjectionsBackward(3, (wanted & 1) == 1, (wanted & 2) == 2), 1e-5, floats(X, y),
+                        floats(X, y), floats(X, y), floats(X, s), floats(X, 12, k)));
+            }
+        }
     }
 
     private static void product(List<Case> all, boolean ta, boolean tb, int[] batchA, int[] batchB, int... s) {

@@ -39,6 +39,14 @@ public interface Backend {
         return false;
     }
 
+    /**
+     * Whether {@link #run} computes this op in one for these inputs, not by other ops: then a tape that knows its derivative
+     * records it whole.
+     */
+    default boolean runsWhole(FusedOp op, Tensor[] in) {
+        return false;
+    }
+
     /** Changes {@code target} (and the optimizer states behind it) in place. */
     void update(Update update, Tensor target, Tensor[] in);
 

@@ -83,7 +83,7 @@ public final class CpuBackend extends HostBackend {
                 }
             }
             case FusedOp.SumOfSquares s when F32.all(in) -> reduce.sumOfSquares(in[0], out[0]);
-            case FusedOp f -> products.fused(f, in, out[0]);
+            case FusedOp f -> products.fused(f, in, out);
         }
     }
 
@@ -108,6 +108,11 @@ public final class CpuBackend extends HostBackend {
     @Override
     public boolean supports(FusedOp op) {
         return true;
+    }
+
+    @Override
+    public boolean runsWhole(FusedOp op, Tensor[] in) {
+        return CpuProducts.runsWhole(op, in);
     }
 
     @Override

@@ -22,16 +22,65 @@ final class CpuProducts {
     }
 
     /** Runs a fused op; other dtypes are composed from primitives. */
-    void fused(FusedOp op, Tensor[] in, Tensor out) {
-        if (!F32.all(in) || in[0].size() == 0 || in.length == 1 || in[1].size() == 0
-                || op instanceof FusedOp.InvertedResidual r && !fits(r, in)) {
+    void fused(FusedOp op, Tensor[] in, Tensor[] out) {
+        if (!runsWhole(op, in) || op instanceof FusedOp.InvertedResidual r && !fits(r, in)) {
             try (Scope s = Scope.open("composed " + op.name())) {
-                Tensor y = op.compose(in)[0];
-                System.arraycopy(y.host().array(), Math.toIntExact(y.offset()), out.host().array(),
-                        Math.toIntExact(out.offset()), Math.toIntExact(out.size()));
+                Tensor[] y = op.compose(in);
+                for (int i = 0; i < y.length; i++) {
+                    System.arraycopy(y[i].host().array(), Math.toIntExact(y[i].offset()), out[i].host().array(),
+                            Math.toIntExact(out[i].offset()), Math.toIntExact(out[i].size()));
+                }
             }
             return;
         }
+        switch (op) {
+            case FusedOp.Projections p -> projections(p, in, out);
+            case FusedOp.ProjectionsBackward p -> projectionsBackward(p, in, out);
+            default -> fused(op, in, out[0]);
+        }
+    }
+
+    /** False where ops are composed of others. */
+    static boolean runsWhole(FusedOp op, Tensor[] in) {
+        return F32.all(in) && in.length > 1 && in[0].size() > 0 && in[1].size() > 0 && in[in.length - 1].size() > 0;
+    }
+
+    private void projections(FusedOp.Projections op, Tensor[] in, Tensor[] out) {
+        int n = in[1].dim(0) / op.parts();
+        int k = in[1].dim(1);
+        F32 x = F32.of(in[0]);
+        F32 bias = F32.of(in[2]);
+        for (int i = 0; i < out.length; i++) {
+            F32 w = F32.of(in[1]);
+            F32 y = F32.of(out[i]);
+            multiply(true, y.size() / n, n, k, x, new Weight(new F32(w.array(), w.at() + i * n * k, n * k), in[1].host()), y,
+                    Epilogue.bias(bias.array(), bias.at() + i * n));
+        }
+    }
+
+    private void projectionsBackward(FusedOp.ProjectionsBackward op, Tensor[] in, Tensor[] out) {
+        int parts = op.parts();
+        int o = in[parts + 1].dim(0) / parts;
+        int k = in[parts + 1].dim(1);
+        F32 x = F32.of(in[parts]);
+        F32 w = F32.of(in[parts + 1]);
+        int m = x.size() / k;
+        for (int i = 0; i < parts; i++) {
+            F32 dy = F32.of(in[i]);
+            if (op.input()) {
+                F32 dx = F32.of(out[0]);
+                Gemm.multiply(kernels, false, false, m, k, o, dy.array(), dy.at(), o, w.array(), w.at() + i * o * k, k,
+                        dx.array(), dx.at(), k, i > 0, Epilogue.NONE);
+            }
+            if (op.weight()) {
+                F32 dw = F32.of(out[out.length - 1]);
+                Gemm.multiply(kernels, true, false, o, k, m, dy.array(), dy.at(), o, x.array(), x.at(), k, dw.array(),
+                        dw.at() + i * o * k, k, false, Epilogue.NONE);
+            }
+        }
+    }
+
+    private void fused(FusedOp op, Tensor[] in, Tensor out) {
         F32 x = F32.of(in[0]);
         F32 bias = F32.of(in[2]);
         F32 y = F32.of(out);
@@ -73,6 +122,8 @@ final class CpuProducts {
                                 : last.residual(residual.array(), residual.at(), out.dim(3))),
                         x.array(), x.at(), y.array(), y.at());
             }
+            case FusedOp.Projections p -> throw new IllegalArgumentException(op.name());
+            case FusedOp.ProjectionsBackward p -> throw new IllegalArgumentException(op.name());
         }
     }
 

@@ -5,6 +5,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
+import java.util.Arrays;
 
 /** A fast path that a backend may offer; {@link #compose} is the same in primitives, the fallback and the oracle. */
 public sealed interface FusedOp extends Op {
@@ -147,13 +148,105 @@ public sealed interface FusedOp extends Op {
             return Check.out(in[0].dtype(), y);
         }
 
+        /** By the op without activation and residual, of which derivatives are known, if there are any. */
         @Override
         public Tensor[] compose(Tensor[] in) {
-            if (!activation.clamps()) {
+            if (activation != Activation.NONE) {
                 return activation.after(new LinearBiasActivation(Activation.NONE), in);
             }
-            Tensor y = in[0].matmulTransposed(in[1]).add(in[2]);
-            return new Tensor[] {activation.apply(in.length == 4 ? y.add(in[3]) : y)};
+            if (in.length == 4) {
+                Tensor y = Dispatcher.one(this, in[0], in[1], in[2]);
+                return new Tensor[] {y.add(in[3])};
+            }
+            return new Tensor[] {in[0].matmulTransposed(in[1]).add(in[2])};
+        }
+    }
+
+    /**
+     * Several projections of the same x, as queries, keys and values are: y_i = x · w_iᵀ + bias_i, where w_i is the i-th of
+     * {@code parts} equal parts of the rows of w. Inputs: x [..., I], w [parts·O, I], bias [parts·O]; outputs: y_i [..., O].
+     */
+    record Projections(int parts) implements FusedOp {
+        @Override
+        public String name() {
+            return "projections";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            TensorSpec y = new LinearBiasActivation(Activation.NONE).infer(in)[0];
+            int o = size(parts, in[1]);
+            TensorSpec[] out = new TensorSpec[parts];
+            Arrays.fill(out, new TensorSpec(y.dtype(), y.shape().with(-1, o)));
+            return out;
+        }
+
+        static int size(int parts, TensorSpec w) {
+            Check.that(parts > 0 && w.dim(0) % parts == 0, () -> "weight " + w.shape() + " has no " + parts + " equal parts");
+            return w.dim(0) / parts;
+        }
+
+        @Override
+        public Tensor[] compose(Tensor[] in) {
+            int o = in[1].dim(0) / parts;
+            Tensor[] y = new Tensor[parts];
+            for (int i = 0; i < parts; i++) {
+                y[i] = Dispatcher.one(new LinearBiasActivation(Activation.NONE), in[0],
+                        in[1].slice(0, i * o, (i + 1) * o), in[2].slice(0, i * o, (i + 1) * o));
+            }
+            return y;
+        }
+    }
+
+    /**
+     * Gradients of {@link Projections}: dx = Σ dy_i · w_i and the rows dw_i = dy_iᵀ · x of dw, without sums and joins of
+     * parts. Inputs: dy_i of all parts, x, w; outputs: dx if {@code input}, dw if {@code weight}.
+     */
+    record ProjectionsBackward(int parts, boolean input, boolean weight) implements FusedOp {
+        @Override
+        public String name() {
+            return "projections_backward";
+        }
+
+        @Override
+        public TensorSpec[] infer(TensorSpec[] in) {
+            Check.arity(in, parts + 2);
+            Check.that(input || weight, () -> "computes nothing");
+            TensorSpec x = in[parts];
+            TensorSpec w = in[parts + 1];
+            Check.rank(w, 2, "weight", "[parts * O, I]");
+            Check.that(x.shape().rank() >= 1 && x.dim(-1) == w.dim(1), () -> "x " + x.shape() + " does not fit weight "
+                    + w.shape());
+            for (int i = 0; i < parts; i++) {
+                Check.shape(in[i], x.shape().with(-1, Projections.size(parts, w)), "gradient");
+                Check.sameType(x, in[i]);
+            }
+            Check.sameType(x, w);
+            return input && weight ? Check.out(x, w) : Check.out(input ? x : w);
+        }
+
+        @Override
+        public Tensor[] compose(Tensor[] in) {
+            Tensor x = in[parts];
+            Tensor w = in[parts + 1];
+            int o = w.dim(0) / parts;
+            Tensor dx = null;
+            Tensor[] dw = new Tensor[parts];
+            for (int i = 0; i < parts; i++) {
+                if (input) {
+                    Tensor d = in[i].matmul(w.slice(0, i * o, (i + 1) * o));
+                    dx = dx == null ? d : dx.add(d);
+                }
+                if (weight) {
+                    dw[i] = Dispatcher.one(new MatMul(true, false), rows(in[i]), rows(x));
+                }
+            }
+            return !weight ? new Tensor[] {dx} : input ? new Tensor[] {dx, Tensor.concat(0, dw)}
+                    : new Tensor[] {Tensor.concat(0, dw)};
+        }
+
+        private static Tensor rows(Tensor t) {
+            return t.reshape(Math.toIntExact(t.shape().count(0, t.rank() - 1)), t.dim(-1));
         }
     }
 
