@@ -288,10 +288,10 @@ public final class CudaBackend implements Backend {
     }
 
     @Override
-    public void write(Object array, Tensor target) {
+    public void write(Object array, int at, Tensor target) {
         int size = target.dtype().bytes();
         if (target.size() > 0) {
-            device.locked(() -> device.write(segment(array).asSlice(0, target.size() * size),
+            device.locked(() -> device.write(segment(array).asSlice((long) at * size, target.size() * size),
                     (CudaStorage) target.storage(), target.offset() * size));
         }
     }

@@ -75,6 +75,13 @@ class CudaBackendTest {
         assertThat(back[n - 1]).isEqualTo((float) (n - 1));
     }
 
+    @Test
+    void aTensorThatBeginsInsideItsArrayIsUploadedFromThere() {
+        Tensor whole = Tensor.of(new float[] {0, 1, 2, 3, 4, 5}, 3, 2);
+        assertThat(whole.slice(0, 1, 1).to(CUDA).toFloats()).containsExactly(2, 3);
+        assertThat(whole.mul(2).slice(0, 2, 1).to(CUDA).toFloats()).containsExactly(8, 10);
+    }
+
     /** An upload into memory that is in use waits for what still reads it. */
     @Test
     void newValuesWaitForTheReadersOfTheOldOnes() {

@@ -330,8 +330,8 @@ public final class Tensor implements AutoCloseable {
             return this;
         }
         Tensor t = in(Backends.of(to).allocateUpload(dtype(), size(), "copy to " + to), spec);
-        boolean whole = storage instanceof HostStorage && offset == 0;
-        Backends.of(to).write(whole ? host().array() : toArray(), t);
+        boolean here = storage instanceof HostStorage;
+        Backends.of(to).write(here ? host().array() : toArray(), here ? Math.toIntExact(offset) : 0, t);
         return t;
     }
 
@@ -349,7 +349,7 @@ public final class Tensor implements AutoCloseable {
             throw new GraftException("write: a " + array.getClass().getSimpleName() + " of " + Array.getLength(array)
                     + " does not fill " + spec);
         }
-        Backends.of(device()).write(array, this);
+        Backends.of(device()).write(array, 0, this);
         storage.written();
         return this;
     }

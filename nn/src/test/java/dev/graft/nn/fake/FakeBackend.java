@@ -196,11 +196,11 @@ public final class FakeBackend implements Backend {
 
     @Override
     @SuppressWarnings("SuspiciousSystemArraycopy")
-    public synchronized void write(Object array, Tensor target) {
+    public synchronized void write(Object array, int at, Tensor target) {
         if (recording != null || rewriting != null) {
             throw new GraftException("fake: values of the host are written while a step is recorded");
         }
-        System.arraycopy(array, 0, ((FakeStorage) target.storage()).array(), (int) target.offset(), (int) target.size());
+        System.arraycopy(array, at, ((FakeStorage) target.storage()).array(), (int) target.offset(), (int) target.size());
     }
 
     @Override

@@ -61,8 +61,8 @@ public interface Backend {
     /** Copies all elements of {@code source} into {@code array}, a Java array of the dtype's carrier, from index 0. */
     void read(Tensor source, Object array);
 
-    /** Copies the first elements of {@code array}, a Java array of the dtype's carrier, into {@code target}. */
-    void write(Object array, Tensor target);
+    /** Fills {@code target} from {@code array}, a Java array of the dtype's carrier, from index {@code at} on. */
+    void write(Object array, int at, Tensor target);
 
     /** What the device's allocator holds. */
     MemoryReport memory();

@@ -30,8 +30,8 @@ public abstract class HostBackend implements Backend {
     }
 
     @Override
-    public void write(Object array, Tensor target) {
-        copy(array, 0, target.host().array(), Math.toIntExact(target.offset()), target);
+    public void write(Object array, int at, Tensor target) {
+        copy(array, at, target.host().array(), Math.toIntExact(target.offset()), target);
     }
 
     @Override
