@@ -78,8 +78,8 @@ class CudaBackendTest {
     @Test
     void aTensorThatBeginsInsideItsArrayIsUploadedFromThere() {
         Tensor whole = Tensor.of(new float[] {0, 1, 2, 3, 4, 5}, 3, 2);
-        assertThat(whole.slice(0, 1, 1).to(CUDA).toFloats()).containsExactly(2, 3);
-        assertThat(whole.mul(2).slice(0, 2, 1).to(CUDA).toFloats()).containsExactly(8, 10);
+        assertThat(whole.slice(0, 1, 2).to(CUDA).toFloats()).containsExactly(2, 3);
+        assertThat(whole.mul(2).slice(0, 2, 3).to(CUDA).toFloats()).containsExactly(8, 10);
     }
 
     /** An upload into memory that is in use waits for what still reads it. */
