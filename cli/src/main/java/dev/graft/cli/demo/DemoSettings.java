@@ -23,7 +23,7 @@ import java.util.List;
  * @param batch         images a step
  */
 public record DemoSettings(int seeds, int epochs, int trainPerClass, int watchPerClass, int testPerClass, int batch) {
-    public static final DemoSettings FULL = new DemoSettings(3, 20, 15, 10, 50, 32);
+    public static final DemoSettings FULL = new DemoSettings(3, 16, 15, 10, 50, 32);
     public static final DemoSettings QUICK = new DemoSettings(1, 10, 15, 5, 30, 32);
 
     /** In the order in which they are shown: the comparison first. */
