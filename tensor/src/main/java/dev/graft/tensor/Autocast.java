@@ -18,6 +18,7 @@ import dev.graft.tensor.op.ReduceOp;
 import dev.graft.tensor.op.ResizeOp;
 import dev.graft.tensor.op.StoredLinearOp;
 import dev.graft.tensor.op.UnaryFn;
+import java.util.Arrays;
 import java.util.function.Supplier;
 
 /**
@@ -111,6 +112,9 @@ public final class Autocast implements Interceptor, AutoCloseable {
                 return next.run(op, in);
             }
         }
+        if (op instanceof FusedOp.LinearBiasActivation l && in.length == 4 && l.activation() == FusedOp.Activation.NONE) {
+            return sum(l, in, next);
+        }
         return next.run(op, switch (op) {
             case MatMul m -> low(in, next);
             case ConvOp c -> low(in, next);
@@ -145,11 +149,19 @@ public final class Autocast implements Interceptor, AutoCloseable {
         };
     }
 
+    /** The layer in the low type, the sum with the residual in the wider of both, as where it is an op of its own. */
+    private Tensor[] sum(FusedOp.LinearBiasActivation op, Tensor[] in, Next next) {
+        Tensor y = next.run(op, low(Arrays.copyOf(in, 3), next))[0];
+        ElementwiseOp add = new ElementwiseOp.Binary(BinaryFn.ADD);
+        return next.run(add, together(add, new Tensor[] {y, in[3]}, next));
+    }
+
+    /** Inputs 0 and 3, if there are so many, are values, the others weights. */
     private Tensor[] low(Tensor[] in, Next next) {
         Tensor[] out = in.clone();
         for (int i = 0; i < in.length; i++) {
             if (isHalfOrSingle(in[i]) && in[i].dtype() != low) {
-                out[i] = i == 0 ? cast(in[i], low, next) : weights.of(in[i], t -> cast(t, low, next));
+                out[i] = i == 0 || i == 3 ? cast(in[i], low, next) : weights.of(in[i], t -> cast(t, low, next));
             }
         }
         return out;

@@ -227,4 +227,19 @@ class AutocastTest {
             assertThat(a.keptBytes()).isZero();
         }
     }
+
+    /** The stream that residual layers add to keeps its digits, with the sum in the product's write-back as without. */
+    @Test
+    void aResidualKeepsFloat32() {
+        Tensor x = f32(5, 8);
+        Tensor w = f32(4, 8);
+        Tensor b = f32(4);
+        Tensor residual = f32(5, 4).add(1000);
+        Tensor sum = with(DType.BF16,
+                () -> Dispatcher.one(new FusedOp.LinearBiasActivation(FusedOp.Activation.NONE), x, w, b, residual));
+        Tensor apart = with(DType.BF16, () -> residual.add(
+                Dispatcher.one(new FusedOp.LinearBiasActivation(FusedOp.Activation.NONE), x, w, b)));
+        assertThat(sum.dtype()).isEqualTo(DType.F32);
+        assertThat(sum.toFloats()).containsExactly(apart.toFloats());
+    }
 }

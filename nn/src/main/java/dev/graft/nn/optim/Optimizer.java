@@ -196,7 +196,7 @@ public final class Optimizer implements AutoCloseable {
                 e.dropState();
             }
         }
-        tape.backward(loss, (leaf, gradient) -> {
+        Gradients left = tape.backward(loss, (leaf, gradient) -> {
             Entry e = byId.get(leaf);
             if (e == null) {
                 return false;
@@ -206,6 +206,7 @@ public final class Optimizer implements AutoCloseable {
             }
             return true;
         });
+        step(gradients(left), by);      // what the pass could not give earlier, such as those of checkpointed segments
     }
 
     /**

@@ -4,12 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.autograd.Checkpoint;
 import dev.graft.autograd.Tape;
+import dev.graft.nn.Linear;
+import dev.graft.nn.Module;
 import dev.graft.nn.ParamSelector;
+import dev.graft.nn.Sequential;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Memory;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,7 +32,7 @@ class OptimizerTest {
         }
     }
 
-    private static Map<String, double[]> values(ToyModel m) {
+    private static Map<String, double[]> values(Module m) {
         Map<String, double[]> v = new LinkedHashMap<>();
         m.parameters().forEach((path, p) -> v.put(path, p.value().toDoubles()));
         return v;
@@ -228,5 +233,28 @@ class OptimizerTest {
                         .hasMessageContaining("3 learning-rate factors for 2 groups");
             }
         }
+    }
+
+    /** A checkpointed segment gives its parameters' gradients beside those of the tape's own leaves. */
+    @Test
+    void backwardAndStepChangesWhatOnlyACheckpointedSegmentUses() {
+        List<Map<String, double[]>> after = new ArrayList<>();
+        for (boolean atOnce : new boolean[] {false, true}) {
+            Sequential m = new Sequential(new Linear(2, 3), new Linear(3, 1));
+            m.initialize(4);
+            Map<String, double[]> before = values(m);
+            try (Optimizer o = new Sgd(0.1).optimizer(m); Scope s = Scope.open(); Tape tape = new Tape()) {
+                Tensor x = Tensor.of(X, 3, 2);
+                Tensor loss = tape.record(() -> m.get(1).call(Checkpoint.run(y -> m.get(0).call(y).tanh(), x)).square().mean());
+                if (atOnce) {
+                    o.backwardAndStep(tape, loss);
+                } else {
+                    o.step(tape.backward(loss));
+                }
+            }
+            after.add(values(m));
+            before.forEach((path, v) -> assertThat(after.getLast().get(path)).as(path).isNotEqualTo(v));
+        }
+        after.getFirst().forEach((path, v) -> assertThat(after.getLast().get(path)).as(path).containsExactly(v));
     }
 }
