@@ -140,7 +140,8 @@ class TapeTest {
                 return Memory.report().live() - before;
             }
         });
-        assertThat(kept).as("the layer's output, 4 x 64 x 8").isEqualTo(Float.BYTES * 4 * 64 * 8);
+        int output = Float.BYTES * 4 * 64 * 8;
+        assertThat(kept).as("the layer's output, 4 x 64 x 8, and what aligns it").isBetween((long) output, output + 64L);
     }
 
     @Test
