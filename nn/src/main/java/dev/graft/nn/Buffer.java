@@ -40,8 +40,9 @@ public final class Buffer {
         if (!t.spec().equals(value().spec())) {
             throw new GraftException("buffer: " + t.spec() + " does not fit " + value.spec());
         }
+        Tensor next = Parameter.moved(t, device);
         value.close();
-        value = Parameter.moved(t, device);
+        value = next;
     }
 
     synchronized void reset() {

@@ -88,15 +88,18 @@ public abstract class Module implements AutoCloseable {
         return null;
     }
 
-    /** The buffer {@code <parameter>_scale} [rows], made if there is none. */
-    final Buffer addScale(String parameter, int rows) {
-        String scale = parameter + Quantization.SCALE;
-        return buffers.containsKey(scale) ? buffers.get(scale)
-                : buffer(scale, () -> Tensor.fill(new TensorSpec(DType.F32, Shape.of(rows)), 1, Device.CPU));
+    /** The buffer {@code <name>_scale} [rows] where parameter {@code p} of that name lies, made if there is none. */
+    final Buffer addScale(String name, Parameter p) {
+        String scale = name + Quantization.SCALE;
+        if (!buffers.containsKey(scale)) {
+            Shape rows = Shape.of(p.shape().dim(0));
+            buffer(scale, () -> Tensor.fill(new TensorSpec(DType.F32, rows), 1, Device.CPU)).to(p.device());
+        }
+        return buffers.get(scale);
     }
 
-    final void removeScale(String parameter) {
-        Buffer b = buffers.remove(parameter + Quantization.SCALE);
+    final void removeScale(String name) {
+        Buffer b = buffers.remove(name + Quantization.SCALE);
         if (b != null) {
             b.close();
             STRUCTURE.incrementAndGet();
@@ -105,10 +108,10 @@ public abstract class Module implements AutoCloseable {
 
     /**
      * Stores the frozen weights of all linear layers within, those of attention included, as {@code type}: bfloat16 is half
-     * of float32, int8 a quarter (symmetric, one float32 scale for every output; activations stay float32). Where few rows are
-     * multiplied at a time, as in predicting for one text, reading the weights is most of the work and becomes faster by as
-     * much. Gradients pass through such layers. Weights that are being trained, convolutions and embeddings stay as they
-     * are; float32 undoes it, but for what rounding took.
+     * of float32, int8 a quarter (symmetric, one float32 scale for every output; activations stay float32). Where few rows
+     * are multiplied at a time, as in predicting for one text, reading the weights is most of the work and becomes faster,
+     * though by less than the bytes become fewer. Gradients pass through such layers. Weights that are being trained,
+     * convolutions and embeddings stay as they are; float32 undoes it, but for what rounding took.
      *
      * <pre>{@code
      * model.freeze(ParamSelector.ALL);
@@ -117,10 +120,11 @@ public abstract class Module implements AutoCloseable {
      *
      * @param type bfloat16, int8, or float32 to go back
      * @return what was stored how
-     * @throws GraftException when no linear weight within is frozen, or for another type
+     * @throws GraftException when no linear weight within is frozen, for another type, or when a weight is NaN or infinite
+     *                        and has no int8 value; all weights are as they were then
      */
     public final Quantization quantize(DType type) {
-        return Quantization.of(this, type);
+        return Quantization.apply(this, type);
     }
 
     /** Grows when layers are built or replaced, of any network. */
@@ -200,7 +204,7 @@ public abstract class Module implements AutoCloseable {
 
     /** New random values for every parameter, by {@code seed} and path. */
     public final Module initialize(long seed) {
-        modules().values().forEach(m -> m.removeScale(m.quantizable()));
+        modules().values().stream().filter(m -> m.quantizable() != null).forEach(m -> m.removeScale(m.quantizable()));
         parameters().forEach((path, p) -> p.initialize(seed, path));
         buffers().values().forEach(Buffer::reset);
         return this;

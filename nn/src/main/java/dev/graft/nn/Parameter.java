@@ -105,20 +105,41 @@ public final class Parameter {
      * or later.
      */
     public synchronized void assign(Tensor t) {
-        if (!t.shape().equals(spec.shape())) {
-            throw new GraftException("parameter: " + t.spec() + " does not fit shape " + spec.shape());
-        }
-        if (stored != DType.F32 && t.dtype() != stored && t.dtype().isFloat()) {
+        fits(t);
+        if (narrows(t)) {
             try (t) {
                 put(Quantization.narrow(t, stored));
             }
             return;
         }
-        if (t.dtype().isInteger() && t.dtype() != stored) {
-            throw new GraftException("parameter: " + t.spec() + " values come without their scale: widen them to float32, or"
-                    + " call quantize(DType.I8) on the model first");
-        }
         set(moved(t, device));
+    }
+
+    /**
+     * Whether {@link #assign} would take {@code t}; changes nothing. For callers that assign many, to all or none.
+     *
+     * @throws GraftException when it would not: for another shape, int8 without a scale, or NaN and infinite values that
+     *                        are to be stored as int8
+     */
+    public synchronized void check(Tensor t) {
+        fits(t);
+        if (narrows(t) && stored == DType.I8) {
+            Quantization.checkFinite(t);
+        }
+    }
+
+    private void fits(Tensor t) {
+        if (!t.shape().equals(spec.shape())) {
+            throw new GraftException("parameter: " + t.spec() + " does not fit shape " + spec.shape());
+        }
+        if (t.dtype().isInteger() && t.dtype() != stored) {
+            throw new GraftException("parameter: " + t.spec() + " values come without their scale: widen them to float32,"
+                    + " or call quantize(DType.I8) on the model first");
+        }
+    }
+
+    private boolean narrows(Tensor t) {
+        return stored != DType.F32 && t.dtype() != stored && t.dtype().isFloat();
     }
 
     /** What the values are stored as: float32, or what {@link Module#quantize} chose. */
@@ -133,8 +154,8 @@ public final class Parameter {
 
     /** Stores the values as {@code type} from now on; {@code factors} takes those of int8. */
     synchronized void store(DType type, Supplier<Buffer> factors) {
-        try (Tensor wide = Scope.persistent(this::widened)) {
-            Tensor[] narrow = Quantization.narrow(wide, type);      // may refuse; nothing has changed then
+        try (Scope s = Scope.open("quantize")) {
+            Tensor[] narrow = Quantization.narrow(widened(), type);      // may refuse; nothing has changed then
             stored = type;
             scale = factors.get();
             put(narrow);
@@ -148,12 +169,16 @@ public final class Parameter {
         }
     }
 
-    /** The values as float32: themselves, or a widened copy in the scope that is open. */
+    /** The values as float32, in the scope that is open: another handle of them, or a widened copy. */
     public Tensor widened() {
         Tensor t = value();
         return switch (dtype()) {
-            case I8 -> t.cast(DType.F32).mul(scale.value().reshape(t.dim(0), 1));
-            case F32 -> t.retain();
+            case I8 -> {
+                try (Tensor q = t.cast(DType.F32); Tensor factors = scale.value().reshape(t.dim(0), 1)) {
+                    yield q.mul(factors);
+                }
+            }
+            case F32 -> Scope.adopt(t.retain());
             default -> t.cast(DType.F32);
         };
     }

@@ -99,6 +99,31 @@ class ModuleDeviceTest {
         assertThat(m.call(x).toFloats()).isEqualTo(here);
     }
 
+    @ParameterizedTest
+    @EnumSource(value = DType.class, names = {"I8", "BF16"})
+    void aNetworkIsQuantisedWhereItIs(DType type) {
+        long live = FakeBackend.of(GPU).live();
+        Tensor x = Samples.floats(9, 2, 6, 6, 3);
+        Sequential here = net(1);
+        here.freeze(ParamSelector.ALL);
+        here.quantize(type);
+        Sequential m = net(1);
+        m.freeze(ParamSelector.ALL);
+        m.to(GPU);
+        m.quantize(type);
+        assertThat(m.parameters().values()).allMatch(p -> p.value().device().equals(GPU));
+        assertThat(m.buffers().values()).allMatch(b -> b.value().device().equals(GPU));
+        try (Scope s = Scope.open()) {
+            assertThat(m.call(x.to(GPU)).toFloats()).isEqualTo(here.call(x).toFloats());
+            m.quantize(DType.F32);
+            here.quantize(DType.F32);
+            assertThat(m.call(x.to(GPU)).toFloats()).isEqualTo(here.call(x).toFloats());
+        }
+        here.close();
+        m.close();
+        assertThat(FakeBackend.of(GPU).live()).isEqualTo(live);
+    }
+
     // ------------------------------------------------------------------ inference
 
     @ParameterizedTest

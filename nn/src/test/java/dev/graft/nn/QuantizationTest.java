@@ -8,6 +8,7 @@ import dev.graft.autograd.Tape;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.LiveBytes;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
@@ -112,7 +113,7 @@ class QuantizationTest {
             Quantization done = net.quantize(DType.I8);
             assertThat(done.stored()).containsExactly("0.weight");
             assertThat(done.skipped()).containsExactly("2.weight");
-            assertThat(done).hasToString("1 linear weights are stored as int8: 0.0 MiB became 0.0 MiB; 1 trainable ones"
+            assertThat(done).hasToString("1 linear weight is stored as int8: 0.0 MiB became 0.0 MiB; 1 trainable one"
                     + " stayed float32: 2.weight");
             assertThatThrownBy(() -> net.freeze(ParamSelector.NONE)).isInstanceOf(GraftException.class)
                     .hasMessage("freeze: 0.weight is stored as int8 and cannot become trainable: call quantize(DType.F32) on"
@@ -184,6 +185,55 @@ class QuantizationTest {
             assertThat(bf16).isBetween(1e-5, 0.01);
             assertThat(int8).isBetween(1e-5, 0.03);
         }
+    }
+
+    @Test
+    void aWeightThatIsNaNLeavesTheOthersAsTheyWere() {
+        for (DType from : new DType[] {DType.F32, DType.BF16}) {
+            try (Sequential net = network()) {
+                float[] values = new float[3 * 33];
+                values[70] = Float.NaN;
+                linear(net, 2).weight().assign(Scope.persistent(() -> Tensor.of(values, 3, 33)));
+                if (from != DType.F32) {
+                    net.quantize(from);
+                }
+                assertThatThrownBy(() -> net.quantize(DType.I8)).isInstanceOf(GraftException.class)
+                        .hasMessageContaining("2.weight is NaN");
+                assertThat(linear(net, 0).weight().dtype()).isEqualTo(from);
+                assertThat(linear(net, 0).weight().value().dtype()).isEqualTo(from);
+                assertThat(net.buffers()).isEmpty();
+            }
+        }
+    }
+
+    @Test
+    void goingBackNamesWhatWasStoredInFewerBits() {
+        try (Sequential net = network()) {
+            assertThat(net.quantize(DType.F32).stored()).isEmpty();
+            net.freeze(ParamSelector.of("2.*"));
+            net.quantize(DType.I8);
+            assertThat(net.quantize(DType.F32).stored()).containsExactly("2.weight");
+        }
+    }
+
+    /** Every copy that is made on the way is freed, and what is widened goes with its scope. */
+    @Test
+    void nothingIsLeftInMemory() {
+        assertThat(LiveBytes.growthIn(() -> {
+            try (Sequential net = network()) {
+                for (DType type : new DType[] {DType.BF16, DType.I8, DType.F32, DType.I8, DType.BF16, DType.F32}) {
+                    net.quantize(type);
+                    Parameter w = linear(net, 0).weight();
+                    Tensor wide;
+                    try (Scope s = Scope.open()) {
+                        wide = w.widened();
+                        assertThat(wide.dtype()).isEqualTo(DType.F32);
+                    }
+                    assertThatThrownBy(wide::toFloats).as("widened from " + type).isInstanceOf(GraftException.class);
+                    w.assign(Scope.persistent(() -> Tensor.fill(new TensorSpec(DType.F32, w.shape()), 0.5, Device.CPU)));
+                }
+            }
+        })).isZero();
     }
 
     private static double error(float[] exact, float[] got) {

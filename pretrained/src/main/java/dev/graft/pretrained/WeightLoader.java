@@ -48,7 +48,8 @@ public final class WeightLoader {
      *
      * @return what was loaded and what was not, where {@code options} tolerate it
      * @throws GraftException when more is missing than they tolerate; it names the model of the zoo that the file fits, if
-     *                        one does. The network is as it was
+     *                        one does. Also when a weight is NaN or infinite and the network stores it as int8. The
+     *                        network is as it was
      */
     public static LoadReport load(Module network, WeightFile file, LoadOptions options) {
         return load(network, network.getClass().getSimpleName(), file, options);
@@ -61,6 +62,7 @@ public final class WeightLoader {
         List<Tensor> values = read(plan, file);
         Map<String, Parameter> parameters = network.parameters();
         Map<String, Buffer> buffers = network.buffers();
+        storable(plan, values, parameters, file);
         for (int i = 0; i < values.size(); i++) {
             String target = plan.assignments().get(i).target().name();
             if (parameters.containsKey(target)) {
@@ -70,6 +72,22 @@ public final class WeightLoader {
             }
         }
         return plan.report();
+    }
+
+    /** Refuses what a quantised network cannot store, before the first parameter changes. */
+    private static void storable(LoadPlan plan, List<Tensor> values, Map<String, Parameter> parameters, WeightFile file) {
+        for (int i = 0; i < values.size(); i++) {
+            String target = plan.assignments().get(i).target().name();
+            Parameter p = parameters.get(target);
+            try {
+                if (p != null) {
+                    p.check(values.get(i));
+                }
+            } catch (GraftException e) {
+                values.forEach(Tensor::close);
+                throw new GraftException(file.path() + ": " + target + ": " + e.getMessage(), e);
+            }
+        }
     }
 
     private static List<Tensor> read(LoadPlan plan, WeightFile file) {

@@ -93,6 +93,27 @@ class WeightSaverTest {
         }
     }
 
+    @Test
+    void aWeightThatHasNoInt8ValueLeavesAQuantisedNetworkAsItWas() {
+        Path file = folder.resolve("nan.safetensors");
+        try (PretrainedModel broken = model(); PretrainedModel m = model()) {
+            float[] values = weight(broken, "linear.weight").value().toFloats();
+            values[values.length - 1] = Float.NaN;
+            weight(broken, "linear.weight").value().write(values);
+            broken.save(file);
+            m.network().initialize(99);
+            m.network().freeze(ParamSelector.ALL);
+            m.network().quantize(DType.I8);
+            float[] first = weight(m, "conv1.weight").value().toFloats();
+            byte[] last = (byte[]) weight(m, "linear.weight").value().toArray();
+            assertThatThrownBy(() -> WeightLoader.load(m.network(), file, LoadOptions.STRICT))
+                    .isInstanceOf(GraftException.class).hasMessageContaining("nan.safetensors: linear.weight")
+                    .hasMessageContaining("NaN");
+            assertThat(weight(m, "conv1.weight").value().toFloats()).isEqualTo(first);
+            assertThat((byte[]) weight(m, "linear.weight").value().toArray()).isEqualTo(last);
+        }
+    }
+
     private static Parameter weight(PretrainedModel m, String path) {
         return m.network().parameters().get(path);
     }
