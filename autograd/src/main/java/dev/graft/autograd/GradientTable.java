@@ -110,7 +110,8 @@ final class GradientTable {
             case TakeAlong t -> X1;
             case TakeAlongBackward t -> X1;
             case MatMul m -> (needs[0] ? X1 : 0) | (needs[1] ? X0 : 0);
-            case StoredLinear s -> X1 | X2;
+            // bfloat16 weights have no scale, and what stands in its place is the bias
+            case StoredLinear s -> !needs[0] ? 0 : needs.length > (s.bias() ? 3 : 2) ? X1 | X2 : X1;
             case StoredLinearBackward s -> X1 | X2;
             case ConvOp c -> (needs[0] ? X1 : 0) | (needs[1] ? X0 : 0);
             case MaxPool2d m -> Y1;

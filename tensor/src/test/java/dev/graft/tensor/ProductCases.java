@@ -31,7 +31,7 @@ final class ProductCases {
     private static void stored(List<Case> all) {
         int[][] sizes = {{1, 5, 7}, {2, 16, 4}, {3, 37, 9}, {0, 5, 7}, {3, 0, 5}, {20, 9, 35}, {17, 40, 3}};
         int[][] large = {{1, 768, 301}, {2, 131, 130}, {5, 1024, 61}, {16, 300, 257}, {40, 257, 131}, {33, 5000, 300},
-            {130, 700, 1601}};
+            {130, 700, 1601}, {65, 5000, 37}};
         for (int[] s : sizes) {
             stored(all, false, s);
         }
@@ -65,7 +65,7 @@ final class ProductCases {
 
     private static Input[] weight(DType type, Input[] first, int o, int i, int bias) {
         List<Input> in = new ArrayList<>(List.of(first));
-        in.add(OpCatalog.of(type, type == DType.I8 ? OpCatalog.whole(-127, 127) : W, o, i));
+        in.add(OpCatalog.of(type, type == DType.I8 ? OpCatalog.whole(-128, 127) : W, o, i));
         if (type == DType.I8) {
             in.add(OpCatalog.of(DType.F32, uniform(0.001, 0.01), o));
         }

@@ -41,8 +41,8 @@ public sealed interface StoredLinearOp extends PrimitiveOp {
         @Override
         public Tensor compose(Tensor[] in) {
             Tensor x = in[0];
-            Tensor y = x.matmulTransposed(in[1].cast(x.dtype()));
-            y = in[1].dtype() == DType.I8 ? y.mul(in[2].cast(x.dtype())) : y;
+            Tensor y = x.matmulTransposed(widened(in));
+            y = scalesLater(in) ? y.mul(in[2].cast(x.dtype())) : y;
             return bias ? y.add(in[in.length - 1].cast(x.dtype())) : y;
         }
     }
@@ -64,9 +64,26 @@ public sealed interface StoredLinearOp extends PrimitiveOp {
 
         @Override
         public Tensor compose(Tensor[] in) {
-            Tensor dy = in[1].dtype() == DType.I8 ? in[0].mul(in[2].cast(in[0].dtype())) : in[0];
-            return dy.matmul(in[1].cast(dy.dtype()));
+            Tensor dy = scalesLater(in) ? in[0].mul(in[2].cast(in[0].dtype())) : in[0];
+            return dy.matmul(widened(in));
         }
+    }
+
+    /**
+     * Whether a product with unscaled int8 values is scaled. Not in float16: x·q passes its largest number long before
+     * x·w does, and a gradient times a scale its smallest.
+     */
+    private static boolean scalesLater(Tensor[] in) {
+        return in[1].dtype() == DType.I8 && in[0].dtype() != DType.F16;
+    }
+
+    /** The weight in the type of x or dy; int8 values with their scale where nothing else applies it. */
+    private static Tensor widened(Tensor[] in) {
+        DType type = in[0].dtype();
+        if (in[1].dtype() != DType.I8 || scalesLater(in)) {
+            return in[1].cast(type);
+        }
+        return in[1].cast(DType.F32).mul(in[2].reshape(in[2].dim(0), 1)).cast(type);
     }
 
     /** Checks weight and scale; returns how many inputs there are up to these. */
