@@ -1,7 +1,9 @@
 package dev.graft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.graft.cli.report.RunFiles;
 import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.PretrainedModel;
@@ -10,6 +12,7 @@ import dev.graft.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -80,6 +83,43 @@ class CommandsTest {
                 .mapToDouble(s -> Double.parseDouble(s.split(" ")[1])).toArray();
         assertThat(shares).hasSize(10).isSortedAccordingTo((a, b) -> Double.compare(b, a));
         assertThat(java.util.Arrays.stream(shares).sum()).isBetween(99.0, 101.0);
+    }
+
+    @Test
+    void predictStoresLinearWeightsInFewerBits() throws IOException {
+        SmallPhotos.fill(folder.resolve("photos"), 1, 1, 1);
+        double[] exact = probabilities();
+        assertThat(probabilities("--quantize", "int8")).isNotEqualTo(exact)
+                .satisfies(p -> assertThat(p).containsExactly(exact, within(0.02)));
+        assertThat(probabilities("--quantize", "bf16")).isNotEqualTo(exact)
+                .satisfies(p -> assertThat(p).containsExactly(exact, within(0.02)));
+    }
+
+    /** Of the classes of the one photo, in the order of the classes. */
+    private double[] probabilities(Object... more) throws IOException {
+        Object[] words = {"predict", "--model", "graft_cifar", "--top", 10, "--json", folder.resolve("photos")};
+        Graft run = Graft.run(Stream.concat(Stream.of(words), Stream.of(more)).toArray());
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        double[] all = new double[10];
+        new ObjectMapper().readTree(run.out()).get("top").forEach(p -> all[p.get("index").asInt()] =
+                p.get("probability").asDouble());
+        return all;
+    }
+
+    @Test
+    void predictSaysWhatCannotBeQuantised() throws IOException {
+        SmallPhotos.fill(folder.resolve("photos"), 1, 1, 1);
+        Graft word = Graft.run("predict", "--model", "graft_cifar", "--quantize", "int4", folder.resolve("photos"));
+        assertThat(word.code()).isEqualTo(2);
+        assertThat(word.err()).contains("--quantize").contains("'int4' is neither int8 nor bfloat16");
+        try (PretrainedModel model = ModelZoo.find("squeezenet1_1").random(List.of("a", "b"))) {
+            model.save(folder.resolve("model.safetensors"));
+        }
+        Graft none = Graft.run("predict", "--run", folder, "--quantize", "int8", folder.resolve("photos"));
+        assertThat(none.code()).isEqualTo(1);
+        assertThat(none.err()).contains("there is no linear layer here");
+        assertThat(none.out()).isEmpty();
     }
 
     @Test
