@@ -109,6 +109,7 @@ record Recording(String model, Map<String, String> options, String sha256, int s
      */
     static Recording make(PretrainedModel model, String sha256) {
         StagedNetwork network = model.network();
+        network.quantize(DType.F32);        // a quantised network would store what it is assigned in few bits again
         network.parameters().values().forEach(p ->
                 p.assign(Scope.persistent(() -> Tensor.from(DType.F64, p.value().toDoubles(), p.shape()))));
         Output output = model.headLoaded() ? Output.LOGITS : Output.FEATURES;

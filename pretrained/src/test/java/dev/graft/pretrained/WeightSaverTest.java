@@ -7,7 +7,10 @@ import static org.assertj.core.api.Assertions.within;
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Parameter;
 import dev.graft.nn.data.image.RgbImage;
+import dev.graft.pretrained.format.LoadPlan;
 import dev.graft.pretrained.format.SafetensorsWriter;
+import dev.graft.pretrained.format.Target;
+import dev.graft.pretrained.format.Transform;
 import dev.graft.pretrained.format.WeightEntry;
 import dev.graft.pretrained.format.WeightFile;
 import dev.graft.tensor.DType;
@@ -112,6 +115,15 @@ class WeightSaverTest {
             assertThat(weight(m, "conv1.weight").value().toFloats()).isEqualTo(first);
             assertThat((byte[]) weight(m, "linear.weight").value().toArray()).isEqualTo(last);
         }
+    }
+
+    @Test
+    void axesOfScaledRowsAreNotMoved() {
+        Target target = new Target("w", Shape.of(2, 1, 1, 3), DType.F32, Parameter.Kind.CONV_WEIGHT);
+        WeightEntry values = new WeightEntry("w", DType.I8, Shape.of(2, 3, 1, 1));
+        WeightEntry scale = new WeightEntry("w_scale", DType.F32, Shape.of(2));
+        assertThatThrownBy(() -> new LoadPlan.Assignment(target, values, Transform.CHANNELS_LAST, scale))
+                .isInstanceOf(GraftException.class).hasMessageContaining("CHANNELS_LAST");
     }
 
     private static Parameter weight(PretrainedModel m, String path) {

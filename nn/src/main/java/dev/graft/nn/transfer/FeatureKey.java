@@ -4,15 +4,14 @@ import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Precision;
 import dev.graft.nn.data.image.Transforms;
 import dev.graft.tensor.Context;
-import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.Tensor;
+import java.lang.reflect.Array;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.Arrays;
 import java.util.HexFormat;
 
 /**
@@ -95,18 +94,22 @@ final class FeatureKey {
 
     private void tensor(String path, Tensor t) {
         text(path + t.spec());
-        if (t.dtype() != DType.F32) {
-            text(Arrays.toString(t.toDoubles()));
-            return;
-        }
-        float[] v = t.toFloats();
-        ByteBuffer buffer = ByteBuffer.allocate(4 * CHUNK).order(ByteOrder.LITTLE_ENDIAN);
-        for (int at = 0; at < v.length; at += CHUNK) {
-            int n = Math.min(CHUNK, v.length - at);
+        Object values = t.toArray();
+        int bytes = t.dtype().bytes();
+        int size = Array.getLength(values);
+        ByteBuffer buffer = ByteBuffer.allocate(bytes * CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+        for (int at = 0; at < size; at += CHUNK) {
+            int n = Math.min(CHUNK, size - at);
             buffer.clear();
-            buffer.asFloatBuffer().put(v, at, n);
-            buffer.limit(4 * n);
-            digest.update(buffer);
+            switch (values) {
+                case float[] v -> buffer.asFloatBuffer().put(v, at, n);
+                case double[] v -> buffer.asDoubleBuffer().put(v, at, n);
+                case short[] v -> buffer.asShortBuffer().put(v, at, n);
+                case int[] v -> buffer.asIntBuffer().put(v, at, n);
+                case long[] v -> buffer.asLongBuffer().put(v, at, n);
+                default -> buffer.put(0, (byte[]) values, at, n);
+            }
+            digest.update(buffer.limit(bytes * n));
         }
     }
 }

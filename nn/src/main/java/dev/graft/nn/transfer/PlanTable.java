@@ -49,14 +49,16 @@ final class PlanTable {
     private static String[] row(FineTunePlan plan, StagedNetwork net, ParamGroup g, List<String> paths,
                                 Map<String, Parameter> all) {
         long size = 0;
+        long stored = 0;
         long trainable = 0;
         for (String path : paths) {
             Parameter p = all.get(path);
             size += p.size();
+            stored += p.size() * p.dtype().bytes() + (p.scale() == null ? 0 : 4L * p.shape().dim(0));
             trainable += p.trainable() ? p.size() : 0;
         }
-        // weights, and for what is trained a gradient and the optimizer's tensors, all float32
-        long bytes = 4 * (size + trainable * (1 + plan.rule().slots().size()));
+        // weights, and for what is trained a gradient and the optimizer's tensors in float32
+        long bytes = stored + 4 * trainable * (1 + plan.rule().slots().size());
         return new String[] {g.name(), count(size), count(trainable),
             trainable == 0 ? "-" : String.format(Locale.ROOT, "%.2g", g.baseLr(plan.rule())),
             trainable == 0 ? "-" : String.format(Locale.ROOT, "%.2g", g.baseDecay(plan.rule())),

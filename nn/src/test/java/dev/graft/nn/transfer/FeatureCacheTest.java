@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.graft.nn.ParamSelector;
+import dev.graft.nn.Parameter;
 import dev.graft.nn.Precision;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.ImageArrays;
@@ -26,8 +28,10 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -83,6 +87,27 @@ class FeatureCacheTest {
         @Override
         public String key(int i) {
             return all.key(i);
+        }
+    }
+
+    /** Each byte of a quantised weight counts, the last of many too, and so does its type. */
+    @Test
+    void storedWeightsGiveTheirOwnKey() {
+        try (TinyNetwork big = new TinyNetwork(5000)) {
+            big.initialize(1);
+            big.freeze(ParamSelector.ALL);
+            Set<String> keys = new HashSet<>(Set.of(FeatureKey.ofStages(big, 4, Precision.FLOAT32)));
+            for (DType type : new DType[] {DType.BF16, DType.I8}) {
+                big.quantize(type);
+                String key = FeatureKey.ofStages(big, 4, Precision.FLOAT32);
+                assertThat(FeatureKey.ofStages(big, 4, Precision.FLOAT32)).isEqualTo(key);
+                assertThat(keys.add(key)).isTrue();
+            }
+            Parameter weight = big.parameters().get("head.weight");
+            byte[] values = (byte[]) weight.value().toArray();
+            values[values.length - 1] ^= 1;
+            weight.assign(Tensor.from(DType.I8, values, weight.shape()).retain());
+            assertThat(keys.add(FeatureKey.ofStages(big, 4, Precision.FLOAT32))).isTrue();
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.graft.pretrained.format;
 
 import dev.graft.tensor.DType;
+import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.util.List;
@@ -20,6 +21,13 @@ public record LoadPlan(List<Assignment> assignments, LoadReport report) {
      * @param scale what the rows of an int8 weight are multiplied by; null for other tensors
      */
     public record Assignment(Target target, WeightEntry source, Transform transform, WeightEntry scale) {
+        public Assignment {
+            if (scale != null && transform != Transform.NONE) {
+                throw new GraftException("load: " + source.name() + " is int8 with a scale for every row, and " + transform
+                        + " would move its axes: only linear weights, which are stored as they are used, may have scales");
+            }
+        }
+
         /**
          * The values in the target's layout, shape and dtype, on the CPU, in the scope that is open; those of an int8 weight
          * as float32.

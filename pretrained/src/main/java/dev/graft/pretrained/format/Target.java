@@ -2,6 +2,7 @@ package dev.graft.pretrained.format;
 
 import dev.graft.nn.Module;
 import dev.graft.nn.Parameter;
+import dev.graft.nn.Quantization;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Shape;
 import java.util.ArrayList;
@@ -18,7 +19,7 @@ import java.util.Map;
  */
 public record Target(String name, Shape shape, DType dtype, Parameter.Kind kind) {
     /** What the name of an int8 weight's scale has behind the weight's. */
-    static final String SCALE = "_scale";
+    static final String SCALE = Quantization.SCALE;
 
     /** All parameters and buffers of {@code module}, but scales of int8 weights: these come with their weights. */
     public static List<Target> of(Module module) {
