@@ -54,7 +54,8 @@ public record Quantization(DType type, List<String> stored, List<String> skipped
         if (chosen.isEmpty() && type != DType.F32) {
             throw new GraftException("quantize: " + (skipped.isEmpty() ? "there is no linear layer here whose weight could"
                     + " be stored as " + type : "none of the " + skipped.size() + " linear weights is frozen, and only"
-                    + " frozen ones can be stored as " + type + ": freeze them first, as in model.freeze(ParamSelector.ALL)"));
+                    + " frozen ones can be stored as " + type + ": freeze them first, as in"
+                    + " model.freeze(ParamSelector.ALL)"));
         }
         chosen.forEach(c -> check(c, type));        // all of them, before the first changes
         long before = 0;
@@ -149,7 +150,8 @@ public record Quantization(DType type, List<String> stored, List<String> skipped
         return stored.size() + (stored.size() == 1 ? " linear weight is" : " linear weights are") + " stored as " + type
                 + ": " + mib(before) + " became " + mib(after)
                 + (skipped.isEmpty() ? "" : "; " + skipped.size()
-                + (skipped.size() == 1 ? " trainable one" : " trainable ones") + " stayed float32: " + String.join(", ", skipped));
+                + (skipped.size() == 1 ? " trainable one" : " trainable ones") + " stayed float32: "
+                + String.join(", ", skipped));
     }
 
     private static String mib(long bytes) {
