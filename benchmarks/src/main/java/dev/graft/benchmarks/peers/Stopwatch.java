@@ -7,7 +7,8 @@ import java.util.List;
 /**
  * Times a call in milliseconds. It is repeated until windows of time stop getting faster (compilers, caches, allocators and
  * clocks have settled then), and for {@code seconds} after that. On a virtual machine whose host took processor time away
- * meanwhile ({@link StolenTime}) those seconds are measured again, at most {@value #TRIES} times; the least disturbed count.
+ * meanwhile ({@link StolenTime}) those seconds are measured again, {@value #TRIES} times in all at most; the least
+ * disturbed count.
  */
 public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
     private static final int LEAST = 3;

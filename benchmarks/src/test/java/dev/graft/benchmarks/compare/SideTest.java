@@ -29,7 +29,8 @@ class SideTest {
 
     @BeforeEach
     void none() {
-        assumeTrue(Files.isExecutable(SHELL), "the engines of these tests are scripts for /bin/sh, which is not on this machine");
+        assumeTrue(Files.isExecutable(SHELL),
+                "the engines of these tests are scripts for /bin/sh, which is not on this machine");
         starts = folder.resolve("starts");
     }
 
