@@ -114,9 +114,11 @@ class LauncherTest {
         boolean has = Files.isReadable(setting) && !Files.readString(setting).contains("[never]");
         assertThat(graft(home, "finetune", "photos").out.lines().anyMatch(flag::equals)).isEqualTo(has);
         assertThat(graft(home, "models").out.lines()).as("a short command").doesNotContain(flag);
-        Outcome o = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", "-XX:-UseTransparentHugePages"),
-                project.resolve("graft").toString(), "finetune", "photos");
-        assertThat(o.out.lines()).contains("-XX:-UseTransparentHugePages").doesNotContain(flag);
+        for (String own : List.of("-XX:-UseTransparentHugePages", "-XX:+UseLargePages", "-XX:-UseLargePages")) {
+            Outcome o = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", own), project.resolve("graft").toString(),
+                    "finetune", "photos");
+            assertThat(o.out.lines()).contains(own).doesNotContain(flag);
+        }
     }
 
     @Test
