@@ -58,7 +58,8 @@ public final class Tape implements AutoCloseable {
          * The gradient by the leaf of this {@link Tensor#id()} is complete, and what is left of the pass does not read the
          * leaf's values, which may be changed.
          *
-         * @return true if the gradient, which the caller closes, has been used; false to find it in {@link Gradients}
+         * @param gradient closed by the tape when true is returned: who keeps it has to {@link Tensor#retain() retain} it
+         * @return true if the gradient has been taken; false to find it in {@link Gradients}
          */
         boolean take(long leaf, Tensor gradient);
     }

@@ -45,13 +45,15 @@ class TapeTest {
         }
     }
 
-    /** A leaf that is used by several nodes, one that is only read on the way, and one that nothing depends on. */
+    /** A leaf that is used by several nodes, one that is also read unseen on the way, and one the loss does not depend on. */
     @Test
     void gradientsCanBeTakenOnTheWayAndLeavesChangedThen() {
         Tensor u = Tensor.of(new double[] {2, 5}, 2).requiresGrad(true);
         Tensor v = Tensor.of(new double[] {3, -1}, 2).requiresGrad(true);
         Tensor w = Tensor.of(new double[] {0.5, 4}, 2).requiresGrad(true);
+        Tensor idle = Tensor.of(new double[] {1, 1}, 2).requiresGrad(true);
         Supplier<Tensor> f = () -> {
+            idle.square();                                      // recorded, and nothing comes of it
             Tensor read = Tape.noGrad(() -> v.reshape(2));      // v's memory, which no node knows as v's
             return u.mul(w).mul(read).add(u.square()).mul(v).sum();
         };
@@ -74,6 +76,7 @@ class TapeTest {
             });
             assertThat(left.find(u)).isNull();
             assertThat(left.find(v)).isNull();
+            assertThat(left.find(idle)).isNull();
             taken.put(w.id(), left.of(w).toDoubles());
         }
         assertThat(taken).containsOnlyKeys(expected.keySet());
