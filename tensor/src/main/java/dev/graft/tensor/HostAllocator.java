@@ -268,8 +268,8 @@ final class HostAllocator {
     }
 
     /**
-     * Four classes per doubling: at most a quarter of an array is unused. Of large arrays 16, so that those of the sizes that
-     * networks have, small multiples of powers of two, lose nothing.
+     * Four classes per doubling: at most a quarter of an array is unused. Of large arrays 16, so that those of the sizes
+     * that networks have, small multiples of powers of two, lose nothing.
      */
     static int sizeClass(long count) {
         if (count <= SMALL) {

@@ -112,7 +112,8 @@ final class TileKernelsGenerator {
     private void exact() {
         line(0, """
 
-                    /** Whether a row of {@code m} pixels is cut into tiles that do not overlap: only then may sums be added to. */
+                    /** Whether a row of {@code m} pixels is cut into tiles that do not overlap: only then may sums \
+                be added to. */
                     static boolean exact(int vectors, int m) {
                         int rest = m <= 16 ? m : vectors == 1 ? 9 + (m - 9) % 8 : 5 + (m - 5) % 12;
                         return rest == 7 || rest == 8 || rest == 16 || vectors == 2 && (rest == 12 || rest == 14);
