@@ -100,6 +100,15 @@ class ConvolutionTest {
             {3, 15, 14, 40, 70}, {7, 11, 13, 33, 130}, {2, 17, 18, 170, 72}, {26, 3, 6, 65, 40}}) { // every kind of edge
             all.add(ConvGeometry.of(s[0], s[1], s[2], s[3], s[4], 3, 3, 1, 1));
         }
+        for (int c : new int[] {64, 65, 79, 127}) { // pairs of pixels, and what they leave over on both sides
+            for (int w = 1; w < 10; w++) {
+                all.add(new ConvGeometry(1, 2, w, c, c, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, c));
+                all.add(new ConvGeometry(1, 3, w, c, c, 3, 3, 2, 2, 0, 1, 0, w < 3 ? 3 - w : 1, 1, 1, c));
+                if (w >= 3) {
+                    all.add(new ConvGeometry(1, 3, w, c, c, 3, 3, 2, 2, 1, 0, w % 2, 0, 1, 1, c));
+                }
+            }
+        }
         all.add(ConvGeometry.of(2, 19, 18, 17, 33, 3, 3, 1, 0));
         all.add(new ConvGeometry(1, 22, 19, 24, 16, 3, 3, 1, 1, 0, 3, 4, 2, 1, 1, 1));
         all.addAll(randomGeometries(25));
