@@ -44,7 +44,7 @@ final class FusedGradients {
 
     private static Tensor[] projections(Projections op, Node n, Tensor[] dys) {
         int parts = op.parts();
-        Tensor[] in = new Tensor[parts + 2];
+        Tensor[] in = new Tensor[parts + (n.needs(0) ? 1 : 0) + (n.needs(1) ? 1 : 0)];
         Tensor[] sums = new Tensor[parts];
         for (int i = 0; i < parts; i++) {
             in[i] = dys[i] != null ? dys[i] : Tensor.fill(n.outputSpec(i), 0, given(dys).device());
@@ -54,9 +54,12 @@ final class FusedGradients {
         if (!n.needs(0) && !n.needs(1)) {
             return d;
         }
-        // what is not wanted needs only the shape of what was not saved
-        in[parts] = n.needs(1) ? n.in(0) : Tensor.fill(n.inputSpec(0), 0, in[0].device());
-        in[parts + 1] = n.needs(0) ? n.in(1) : Tensor.fill(n.inputSpec(1), 0, in[0].device());
+        if (n.needs(0)) {
+            in[parts] = n.in(1);
+        }
+        if (n.needs(1)) {
+            in[in.length - 1] = n.in(0);
+        }
         Tensor[] got = Dispatcher.run(new ProjectionsBackward(parts, n.needs(0), n.needs(1)), in);
         d[0] = n.needs(0) ? got[0] : null;
         d[1] = n.needs(1) ? got[got.length - 1] : null;

@@ -112,10 +112,12 @@ final class ProductCases {
             all.add(Case.of(new FusedOp.Projections(3), 1e-5, floats(X, s), floats(X, 12, k), floats(X, 12)));
             int[] y = s.clone();
             y[s.length - 1] = 4;
-            for (int wanted = 1; wanted < 4; wanted++) {
-                all.add(Case.of(new FusedOp.ProjectionsBackward(3, (wanted & 1) == 1, (wanted & 2) == 2), 1e-5, floats(X, y),
-                        floats(X, y), floats(X, y), floats(X, s), floats(X, 12, k)));
-            }
+            all.add(Case.of(new FusedOp.ProjectionsBackward(3, true, false), 1e-5, floats(X, y), floats(X, y), floats(X, y),
+                    floats(X, 12, k)));
+            all.add(Case.of(new FusedOp.ProjectionsBackward(3, false, true), 1e-5, floats(X, y), floats(X, y), floats(X, y),
+                    floats(X, s)));
+            all.add(Case.of(new FusedOp.ProjectionsBackward(3, true, true), 1e-5, floats(X, y), floats(X, y), floats(X, y),
+                    floats(X, 12, k), floats(X, s)));
         }
     }
 

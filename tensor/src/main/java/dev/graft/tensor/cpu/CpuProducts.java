@@ -60,11 +60,11 @@ final class CpuProducts {
 
     private void projectionsBackward(FusedOp.ProjectionsBackward op, Tensor[] in, Tensor[] out) {
         int parts = op.parts();
-        int o = in[parts + 1].dim(0) / parts;
-        int k = in[parts + 1].dim(1);
-        F32 x = F32.of(in[parts]);
-        F32 w = F32.of(in[parts + 1]);
-        int m = x.size() / k;
+        int o = in[0].dim(-1);
+        int k = in[parts].dim(-1);
+        int m = Math.toIntExact(in[0].shape().count(0, in[0].rank() - 1));
+        F32 w = F32.of(in[parts]);                  // x, where w is not given
+        F32 x = F32.of(in[in.length - 1]);
         for (int i = 0; i < parts; i++) {
             F32 dy = F32.of(in[i]);
             if (op.input()) {

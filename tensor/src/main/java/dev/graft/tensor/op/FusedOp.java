@@ -182,7 +182,8 @@ public sealed interface FusedOp extends Op {
         }
 
         static int size(int parts, TensorSpec w) {
-            Check.that(parts > 0 && w.dim(0) % parts == 0, () -> "weight " + w.shape() + " has no " + parts + " equal parts");
+            Check.that(parts > 0 && w.dim(0) % parts == 0,
+                    () -> "weight " + w.shape() + " has no " + parts + " equal parts");
             return w.dim(0) / parts;
         }
 
@@ -200,7 +201,8 @@ public sealed interface FusedOp extends Op {
 
     /**
      * Gradients of {@link Projections}: dx = Σ dy_i · w_i and the rows dw_i = dy_iᵀ · x of dw, without sums and joins of
-     * parts. Inputs: dy_i of all parts, x, w; outputs: dx if {@code input}, dw if {@code weight}.
+     * parts. Inputs: dy_i [..., O] of all parts, w [parts·O, I] if {@code input}, x [..., I] if {@code weight}; outputs: dx
+     * if {@code input}, dw if {@code weight}.
      */
     record ProjectionsBackward(int parts, boolean input, boolean weight) implements FusedOp {
         @Override
@@ -210,26 +212,38 @@ public sealed interface FusedOp extends Op {
 
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
-            Check.arity(in, parts + 2);
             Check.that(input || weight, () -> "computes nothing");
-            TensorSpec x = in[parts];
-            TensorSpec w = in[parts + 1];
-            Check.rank(w, 2, "weight", "[parts * O, I]");
-            Check.that(x.shape().rank() >= 1 && x.dim(-1) == w.dim(1), () -> "x " + x.shape() + " does not fit weight "
-                    + w.shape());
-            for (int i = 0; i < parts; i++) {
-                Check.shape(in[i], x.shape().with(-1, Projections.size(parts, w)), "gradient");
-                Check.sameType(x, in[i]);
+            Check.that(parts > 0, () -> "has no parts");
+            Check.arity(in, parts + (input ? 1 : 0) + (weight ? 1 : 0));
+            TensorSpec dy = in[0];
+            Check.that(dy.shape().rank() >= 1, () -> "gradient " + dy.shape() + " is not [..., O]");
+            for (int i = 1; i < in.length; i++) {
+                Check.sameType(dy, in[i]);
             }
-            Check.sameType(x, w);
-            return input && weight ? Check.out(x, w) : Check.out(input ? x : w);
+            for (int i = 1; i < parts; i++) {
+                Check.shape(in[i], dy.shape(), "gradient");
+            }
+            if (input) {
+                TensorSpec w = in[parts];
+                Check.rank(w, 2, "weight", "[parts * O, I]");
+                Check.that(Projections.size(parts, w) == dy.dim(-1), () -> "gradient " + dy.shape()
+                        + " does not fit weight " + w.shape());
+            }
+            TensorSpec last = in[in.length - 1];
+            if (weight) {
+                Check.that(last.shape().rank() >= 1, () -> "x " + last.shape() + " is not [..., I]");
+                Check.shape(last, dy.shape().with(-1, input ? in[parts].dim(1) : last.dim(-1)), "x");
+            }
+            TensorSpec dx = new TensorSpec(dy.dtype(), dy.shape().with(-1, last.dim(-1)));
+            TensorSpec dw = new TensorSpec(dy.dtype(), Shape.of(parts * dy.dim(-1), last.dim(-1)));
+            return input && weight ? Check.out(dx, dw) : Check.out(input ? dx : dw);
         }
 
         @Override
         public Tensor[] compose(Tensor[] in) {
-            Tensor x = in[parts];
-            Tensor w = in[parts + 1];
-            int o = w.dim(0) / parts;
+            Tensor w = in[parts];                   // x, where w is not given
+            Tensor x = in[in.length - 1];
+            int o = in[0].dim(-1);
             Tensor dx = null;
             Tensor[] dw = new Tensor[parts];
             for (int i = 0; i < parts; i++) {
