@@ -24,8 +24,8 @@ import java.util.stream.Collectors;
 final class Side {
     /** Settings of the surroundings that change how fast a peer is; one halved OpenBLAS here unnoticed. */
     private static final Pattern INHERITED = Pattern.compile(
-            "(OPENBLAS|MKL|DNNL|ONEDNN|ATEN|GOMP|KMP|OMP|GOTO|MALLOC|TORCH|PYTORCH|DJL|GRAFT)_.*"
-                    + "|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS");
+            "(OPENBLAS|MKL|DNNL|ONEDNN|ATEN|GOMP|KMP|OMP|GOTO|MALLOC|THP|TORCH|PYTORCH|DJL|GRAFT)_.*"
+                    + "|GLIBC_TUNABLES|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS");
 
     /** Far more than any row takes: of the slowest, seconds. */
     static final Duration PATIENCE = Duration.ofMinutes(4);
@@ -205,7 +205,8 @@ final class Side {
     /**
      * Neutral, and what is known to be best for the peer: one thread per core where OpenMP does the work; not bound and
      * without spinning where OpenBLAS brings threads of its own; large blocks kept by the allocator, which otherwise returns
-     * them to the system after every op.
+     * them to the system after every op; huge pages, which Graft's processes ask for too, by the settings of PyTorch's own
+     * allocator and of glibc's.
      */
     private void surroundings(Map<String, String> e, String group) {
         e.keySet().removeIf(k -> INHERITED.matcher(k).matches());
@@ -223,5 +224,7 @@ final class Side {
         e.put("MALLOC_MMAP_THRESHOLD_", "8589934592");
         e.put("MALLOC_TRIM_THRESHOLD_", "17179869184");
         e.put("MALLOC_TOP_PAD_", "268435456");
+        e.put("THP_MEM_ALLOC_ENABLE", "1");
+        e.put("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
     }
 }
