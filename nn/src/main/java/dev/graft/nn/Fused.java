@@ -130,7 +130,7 @@ public final class Fused {
      *
      * @param residual [..., out]
      */
-    public static Tensor linear(Linear linear, Tensor residual, Tensor x) {
+    static Tensor linear(Linear linear, Tensor residual, Tensor x) {
         return linear.within(() -> linear.run(x, FusedOp.Activation.NONE, residual));
     }
 

@@ -61,6 +61,10 @@ public final class Linear extends Module {
     Tensor run(Tensor x, FusedOp.Activation then, Tensor residual) {
         boolean stored = weight.dtype() != DType.F32;
         if (stored || bias == null) {
+            if (residual != null && !residual.shape().equals(x.shape().with(-1, out))) {
+                throw new GraftException("linear: residual " + residual.shape() + " is not of the result's shape "
+                        + x.shape().with(-1, out));
+            }
             Tensor y = stored ? weight.product(x, 0, out, bias == null ? null : bias.value())
                     : x.matmulTransposed(weight.value());
             return then.apply(residual == null ? y : y.add(residual));

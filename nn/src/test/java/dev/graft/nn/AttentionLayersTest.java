@@ -266,6 +266,10 @@ class AttentionLayersTest {
         }
         Linear linear = Samples.randomize(new Linear(64, 64, false), 9);
         assertThat(Fused.linear(linear, x, x).toFloats()).isEqualTo(x.add(linear.call(x)).toFloats());
+        for (Linear each : List.of(linear, Samples.randomize(new Linear(64, 64), 9))) {
+            assertThatThrownBy(() -> Fused.linear(each, Samples.floats(1, 64), x)).isInstanceOf(GraftException.class)
+                    .hasMessageContaining("residual").hasMessageContaining("[64]").hasMessageContaining("[3, 17, 64]");
+        }
     }
 
     /** In float32 layers are recorded whole, in float64, which is compared with differences above, op by op. */

@@ -57,7 +57,8 @@ final class SimdGelu {
 
     /**
      * c = gelu(c + bias) for a matrix of whole vectors whose rows are {@code ldc} apart. One loop over all of them: rows are
-     * too short for one each, which would load the polynomials' coefficients anew.
+     * too short for one each, which would load the polynomials' coefficients anew. The polynomials are those of
+     * {@link #value}, written again because a shared method might not be inlined.
      */
     static void rows(int rows, int columns, float[] bias, int bo, float[] c, int co, int ldc) {
         int j = 0;

@@ -19,6 +19,8 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>A tile's sums go to a small array as whole vectors and their lanes are added afterwards, in a fixed order: the loops
  * hold nothing but what they multiply. With one row of x a row of weights is read from begin to end before the next: eight
  * at a time, as registers would allow, come from memory at three quarters of that rate.
+ *
+ * <p>Every loop stands here twice, for short[] and for byte[]: loads and their types are constants of a loop.
  */
 final class StoredVectors {
     private static final VectorSpecies<Float> S = VectorKernels.S;
