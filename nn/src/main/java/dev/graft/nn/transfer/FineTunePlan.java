@@ -11,6 +11,7 @@ import dev.graft.nn.optim.AdamW;
 import dev.graft.nn.optim.ParamGroup;
 import dev.graft.nn.optim.Schedule;
 import dev.graft.nn.optim.UpdateRule;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -263,13 +264,15 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
      * Sets {@code net} up for {@code epoch}: what is trainable and which batch norms are fixed. The plan alone decides: what
      * was frozen by hand before is trained unless the plan freezes it.
      *
-     * @throws GraftException when a pattern selects nothing, or nothing is left to train
+     * @throws GraftException when a pattern selects nothing, nothing is left to train, or a weight that is stored in fewer
+     *                        bits is to be trained, in this epoch or another one
      */
     public void applyTo(StagedNetwork net, int epoch) {
         Set<String> paths = new LinkedHashSet<>(net.parameters().keySet());
         paths.addAll(net.modules().keySet());
         checkSelects("freeze", frozen, paths);
         unfreezing.forEach(u -> checkSelects("unfreeze", u.selector(), paths));
+        checkStored(net);
         ParamSelector now = frozenAt(epoch);
         net.freeze(now, fixedStatistics);
         if (net.parameters().values().stream().noneMatch(Parameter::trainable)) {
@@ -283,10 +286,25 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         for (String p : selector.patterns()) {
             ParamSelector alone = new ParamSelector(List.of(p.startsWith("!") ? p.substring(1) : p));
             if (paths.stream().noneMatch(alone::matches)) {
-                throw new GraftException("plan: " + what + " pattern '" + p + "' selects no parameter and no layer of the network:"
-                        + " the nearest names are " + String.join(", ", NearestNames.ofPattern(p, paths, 3)));
+                throw new GraftException("plan: " + what + " pattern '" + p + "' selects no parameter and no layer of the"
+                        + " network: the nearest names are " + String.join(", ", NearestNames.ofPattern(p, paths, 3)));
             }
         }
+    }
+
+    /** Of all epochs, so that a run does not end hours later, when a weight of few bits would be unfrozen. */
+    private void checkStored(StagedNetwork net) {
+        net.parameters().forEach((path, p) -> {
+            for (int e = 0; p.dtype() != DType.F32 && e < epochs; e++) {
+                if ((e == 0 || changesAt(e)) && !frozenAt(e).matches(path)) {
+                    String stage = net.stages().stream().filter(s -> s.parameters().matches(path)).map(Stage::name)
+                            .findFirst().map(name -> " of stage " + name).orElse("");
+                    throw new GraftException("plan: " + path + stage + " is to be trained from epoch " + (e + 1) + " of "
+                            + epochs + " on, but is stored as " + p.dtype() + " and cannot become trainable: call"
+                            + " quantize(DType.F32) on the network first, or keep it frozen");
+                }
+            }
+        });
     }
 
     /** How many stages from the input on stay frozen in every epoch. Leaves {@code net} as in epoch 0. */

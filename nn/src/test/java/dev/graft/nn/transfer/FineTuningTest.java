@@ -7,6 +7,7 @@ import dev.graft.nn.Activation;
 import dev.graft.nn.BatchNorm2d;
 import dev.graft.nn.Conv2d;
 import dev.graft.nn.Identity;
+import dev.graft.nn.Linear;
 import dev.graft.nn.Padding;
 import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Precision;
@@ -24,6 +25,7 @@ import dev.graft.nn.optim.Sgd;
 import dev.graft.nn.train.TrainEvent;
 import dev.graft.nn.train.TrainingCheckpoint;
 import dev.graft.tensor.Context;
+import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Tensor;
@@ -40,6 +42,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -394,6 +397,28 @@ class FineTuningTest {
         FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 4).withSeed(2);
         assertThat(plan.describe(net)).contains("plan features: 4 epochs").contains("group").contains("trainable")
                 .contains("frozen: *,!head").contains("computed once per image: the first 3 of 4 stages");
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = DType.class, names = {"BF16", "I8"})
+    void aStoredWeightThatALaterEpochUnfreezesIsRefusedBeforeTheFirst(DType type) {
+        TinyNetwork net = pretrained();
+        net.replace("second.2", new Linear(8, 8));
+        net.freeze(ParamSelector.of("*", "!head"));
+        net.quantize(type);
+        FineTunePlan plan = FineTunePlan.of(Strategy.GRADUAL, net, 6);        // second from epoch 2 on, first from 4 on
+        List<TrainEvent> events = new ArrayList<>();
+        for (ThrowingCallable start : List.<ThrowingCallable>of(() -> plan.applyTo(net, 0), () -> plan.describe(net),
+                () -> tuning(net, plan, data(3, 1)).prepare(), () -> tuning(net, plan, data(3, 1)).on(events::add).run())) {
+            assertThatThrownBy(start).isInstanceOf(GraftException.class).hasMessage("plan: second.2.weight of stage second"
+                    + " is to be trained from epoch 3 of 6 on, but is stored as " + type + " and cannot become trainable:"
+                    + " call quantize(DType.F32) on the network first, or keep it frozen");
+        }
+        assertThat(events).isEmpty();
+        plan.withUnfreezing(plan.unfreezing().subList(1, 2)).applyTo(net, 0);       // first alone, which is float32
+        net.quantize(DType.F32);
+        plan.applyTo(net, 0);
+        assertThat(net.parameters().get("second.2.weight").trainable()).isFalse();
     }
 
     @Test
