@@ -58,7 +58,8 @@ class GradientCatalogTest {
     }
 
     private static boolean takesStatistics(PrimitiveOp op) {
-        return (op instanceof NormOp || op instanceof LossOp || op instanceof AttentionOp) && op.name().endsWith("_backward");
+        return (op instanceof NormOp || op instanceof LossOp || op instanceof AttentionOp)
+                && op.name().endsWith("_backward");
     }
 
     @Test

@@ -45,7 +45,9 @@ class TapeTest {
         }
     }
 
-    /** A leaf that is used by several nodes, one that is also read unseen on the way, and one the loss does not depend on. */
+    /**
+     * A leaf that is used by several nodes, one that is also read unseen on the way, and one the loss does not depend on.
+     */
     @Test
     void gradientsCanBeTakenOnTheWayAndLeavesChangedThen() {
         Tensor u = Tensor.of(new double[] {2, 5}, 2).requiresGrad(true);

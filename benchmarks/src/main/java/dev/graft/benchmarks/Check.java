@@ -27,7 +27,8 @@ final class Check {
                 worst = Math.max(worst, Math.abs(fast[i] - slow[i]));
             }
             if (!(worst <= tolerance * largest)) {
-                throw new IllegalStateException("wrong result: differs by " + worst + " where the largest value is " + largest);
+                throw new IllegalStateException("wrong result: differs by " + worst + " where the largest value is "
+                        + largest);
             }
         }
     }

@@ -24,7 +24,8 @@ final class Doctor implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         Map<String, String> rows = Environment.rows();
         int width = rows.keySet().stream().mapToInt(String::length).max().orElse(0);
-        rows.forEach((name, value) -> out.println(name + " ".repeat(width - name.length()) + "  " + TextTable.printable(value)));
+        rows.forEach((name, value) ->
+                out.println(name + " ".repeat(width - name.length()) + "  " + TextTable.printable(value)));
         for (BackendProvider provider : ServiceLoader.load(BackendProvider.class)) {
             out.println();
             provider.diagnosis().lines().map(TextTable::printable).forEach(out::println);

@@ -82,8 +82,9 @@ final class Finetune implements Callable<Integer> {
             description = "Vary training images at random. Default: all strategies but features do.")
     private Boolean augment;
 
-    @Option(names = "--feature-cache", paramLabel = "F", description = "What frozen layers make of each image is computed once and"
-            + " kept as float16, float32 or int8; auto: as float16 where that is no larger than the images; off: not kept.",
+    @Option(names = "--feature-cache", paramLabel = "F", description = "What frozen layers make of each image is computed"
+            + " once and kept as float16, float32 or int8; auto: as float16 where that is no larger than the images; off:"
+            + " not kept.",
             defaultValue = "auto", showDefaultValue = Visibility.ALWAYS)
     private String featureCache;
 
@@ -140,7 +141,8 @@ final class Finetune implements Callable<Integer> {
             OutputFolder.checkFree(out);
             run = FineTuneRun.begin(new FineTuneRun.Request(network.choose(), network.weights, data, valFraction, threads,
                     !noCache, device), new Recipe(s, freeze, epochs, batch, lr, seed, augment,
-                    featureCache.toLowerCase(Locale.ROOT), augmentedCopies, labelSmoothing, patience, precision.chosen), out, to);
+                    featureCache.toLowerCase(Locale.ROOT), augmentedCopies, labelSmoothing, patience, precision.chosen),
+                    out, to);
         }
         try (run) {
             new Watch(profile, nanGuard, to).over(run::execute);

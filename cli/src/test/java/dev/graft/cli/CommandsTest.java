@@ -61,7 +61,8 @@ class CommandsTest {
 
     @Test
     void onlyTheNamedCommandIsParsedForAndAllWhenNoneIsKnown() {
-        assertThat(Main.commandLine(new Main(), "--debug", "predict", "inspect").getSubcommands()).containsOnlyKeys("predict");
+        assertThat(Main.commandLine(new Main(), "--debug", "predict", "inspect").getSubcommands())
+                .containsOnlyKeys("predict");
         assertThat(Main.commandLine(new Main(), "prdict").getSubcommands()).containsKeys("predict", "inspect", "doctor");
     }
 

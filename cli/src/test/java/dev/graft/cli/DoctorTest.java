@@ -25,7 +25,8 @@ class DoctorTest {
         assertThat(run.code()).isZero();
         assertThat(run.err()).isEmpty();
         assertThat(run.out().lines()).anyMatch(l -> l.startsWith("Processor") && l.contains(" cores "))
-                .anyMatch(l -> l.startsWith("Backend") && l.contains("CPU kernels: ")).anyMatch(l -> l.startsWith("Heap limit"));
+                .anyMatch(l -> l.startsWith("Backend") && l.contains("CPU kernels: "))
+                .anyMatch(l -> l.startsWith("Heap limit"));
         assertThat(run.out().lines().filter(l -> l.contains("CUDA"))).singleElement().asString()
                 .matches("No CUDA device can be used: libcuda\\.so\\.1 was not found, .*\\.");
     }
@@ -42,7 +43,8 @@ class DoctorTest {
                 folder.resolve("run").toString(), "--device", "cuda");
         assertThat(run.code()).isEqualTo(3);
         assertThat(run.err().lines().filter(l -> !l.startsWith("WARNING: "))).singleElement().asString()
-                .startsWith("graft: no CUDA device can be used: the driver is there but cuInit says CUDA_ERROR_UNKNOWN (999): ")
+                .startsWith("graft: no CUDA device can be used: the driver is there but cuInit says"
+                        + " CUDA_ERROR_UNKNOWN (999): ")
                 .contains("'graft doctor'");
         assertThat(folder.resolve("run")).doesNotExist();
     }
@@ -75,7 +77,8 @@ class DoctorTest {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Xmx512m",
                 "-Dgraft.cuda.path.only=true", "-Dgraft.cuda.path=" + folder, "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")), Main.class.getName()));
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                Main.class.getName()));
         command.addAll(List.of(words));
         Path out = Files.createTempFile(folder, "out", ".txt");
         Path err = Files.createTempFile(folder, "err", ".txt");

@@ -44,7 +44,8 @@ class ReadmeTest {
         String code = examples().getFirst()
                 .replace("\"photos\"", "\"" + folder.resolve("photos") + "\"")
                 .replace("\"photos.safetensors\"", "\"" + folder.resolve("photos.safetensors") + "\"")
-                .replace("find(\"mobilenet_v2\").load(Path.of(\"mobilenet_v2.safetensors\"))", "find(\"graft_cifar\").load()")
+                .replace("find(\"mobilenet_v2\").load(Path.of(\"mobilenet_v2.safetensors\"))",
+                        "find(\"graft_cifar\").load()")
                 .replace("model.network(), 10)", "model.network(), 2)");
         String printed = run("FineTuneExample", code);
         assertThat(printed).contains("plan finetune: 2 epochs").contains("frozen: *.0.*").contains("% right");

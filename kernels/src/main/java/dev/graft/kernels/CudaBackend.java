@@ -53,8 +53,8 @@ import java.util.Map;
  * Runs ops on an NVIDIA GPU. There is one class per op family in {@code ops}; each says whether it computed an op, and what
  * none does (rare types of rare ops) runs on the host.
  *
- * <p>Ops only queue work: an error of a kernel shows at the next read. Property {@code graft.cuda.sync=true} waits after every
- * op, so that the failing one is named with its module path and shapes.
+ * <p>Ops only queue work: an error of a kernel shows at the next read. Property {@code graft.cuda.sync=true} waits after
+ * every op, so that the failing one is named with its module path and shapes.
  */
 public final class CudaBackend implements Backend {
     private static final boolean SYNC = Boolean.getBoolean("graft.cuda.sync");

@@ -274,8 +274,8 @@ public final class CudaDevice {
     }
 
     /**
-     * Device address of 4096 unsigned ints by which the last block of a launch is found: 0 before every launch, and left 0 by
-     * each.
+     * Device address of 4096 unsigned ints by which the last block of a launch is found: 0 before every launch, and left 0
+     * by each.
      */
     public long counters() {
         return control + ControlBlock.COUNTERS;
@@ -344,7 +344,7 @@ public final class CudaDevice {
         if (!b.forUploads()) {
             return;
         }
-        if (recording != null) {                   // an event recorded now would be the graph's; nothing is uploaded meanwhile
+        if (recording != null) {        // an event recorded now would be the graph's; nothing is uploaded meanwhile
             fenceOwed = true;
         } else if (enter()) {
             Driver.record(computed, compute);

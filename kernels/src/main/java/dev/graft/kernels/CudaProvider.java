@@ -33,7 +33,8 @@ public final class CudaProvider implements BackendProvider {
             Driver.init();
             int count = Driver.deviceCount();
             if (device.index() >= count) {
-                throw new GraftException(device + ": this machine has " + count + (count == 1 ? " CUDA device" : " CUDA devices")
+                throw new GraftException(device + ": this machine has " + count
+                        + (count == 1 ? " CUDA device" : " CUDA devices")
                         + ": use cuda:0" + (count > 2 ? " to cuda:" + (count - 1) : count == 2 ? " or cuda:1" : ""));
             }
             return new CudaBackend(new CudaDevice(device.index()));

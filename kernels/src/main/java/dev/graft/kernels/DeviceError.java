@@ -17,7 +17,9 @@ public enum DeviceError {
     }
 
     static GraftException exception(int number) {
-        String what = number > 0 && number < values().length ? values()[number].sentence : "error " + number + " on the device";
-        return new GraftException(what + " (found by a kernel that was launched earlier; -Dgraft.cuda.sync=true names the op)");
+        String what = number > 0 && number < values().length ? values()[number].sentence
+                : "error " + number + " on the device";
+        return new GraftException(what
+                + " (found by a kernel that was launched earlier; -Dgraft.cuda.sync=true names the op)");
     }
 }

@@ -3,8 +3,8 @@ package dev.graft.kernels;
 import dev.graft.kernels.memory.Block;
 
 /**
- * Work that has been asked for and is not launched yet, so that it can be joined with what comes next. The device launches it
- * before anything else that reads, writes, measures or records. Called with the device's lock held.
+ * Work that has been asked for and is not launched yet, so that it can be joined with what comes next. The device launches
+ * it before anything else that reads, writes, measures or records. Called with the device's lock held.
  */
 public interface Pending {
     /** A device that puts nothing off. */

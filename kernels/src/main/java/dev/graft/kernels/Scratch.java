@@ -2,7 +2,9 @@ package dev.graft.kernels;
 
 import dev.graft.kernels.memory.Block;
 
-/** Device memory for one op's own use. It may be closed as soon as the op's kernels are launched: reuse is in stream order. */
+/**
+ * Device memory for one op's own use. It may be closed as soon as the op's kernels are launched: reuse is in stream order.
+ */
 public final class Scratch implements AutoCloseable {
     private final CudaDevice device;
     private Block block;

@@ -19,8 +19,9 @@ import org.junit.jupiter.api.Test;
 class BrokenDeviceTest {
     private static String run(String what, String... options) throws IOException, InterruptedException {
         assumeTrue(EmulatedCuda.start(), EmulatedCuda::reason);
-        List<String> c = new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java", "--enable-native-access=ALL-UNNAMED",
-                "--add-modules=jdk.incubator.vector", "-Xmx512m", "-cp", System.getProperty("java.class.path")));
+        List<String> c = new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java",
+                "--enable-native-access=ALL-UNNAMED", "--add-modules=jdk.incubator.vector", "-Xmx512m", "-cp",
+                System.getProperty("java.class.path")));
         c.addAll(List.of(options));
         c.addAll(List.of(BrokenDeviceTest.class.getName(), what));
         Process p = new ProcessBuilder(c).redirectErrorStream(true).start();

@@ -151,7 +151,8 @@ class CudaBackendTest {
     @Test
     void threadsThatNeverRanAnOpMayCloseWhatHasDeviceMemory() throws InterruptedException {
         Tensor[] kept = new Tensor[1];
-        StepGraph graph = backend.capture(() -> kept[0] = Tensor.fill(new TensorSpec(DType.F32, Shape.of(4)), 3, CUDA).mul(2));
+        StepGraph graph = backend.capture(() ->
+                kept[0] = Tensor.fill(new TensorSpec(DType.F32, Shape.of(4)), 3, CUDA).mul(2));
         Tensor uploaded = Scope.persistent(() -> cuda(1, 2, 3));
         Tensor large = Scope.persistent(() -> Tensor.of(new float[8_000_000], 8_000_000).to(CUDA));
         List<Throwable> failures = new java.util.ArrayList<>();
@@ -251,7 +252,8 @@ class CudaBackendTest {
         Memory.limit(CUDA, Memory.report(CUDA).live() + Memory.report(CUDA).cached() + (8L << 20));
         assertThatThrownBy(() -> Context.inference().withPath("layer1").call(() -> Tensor.fill(
                 new TensorSpec(DType.F32, Shape.of(8 << 20)), 0, CUDA)))
-                .isInstanceOf(GraftException.class).hasMessageStartingWith("out of memory on cuda:0 for 32.0 MiB (fill in layer1)")
+                .isInstanceOf(GraftException.class)
+                .hasMessageStartingWith("out of memory on cuda:0 for 32.0 MiB (fill in layer1)")
                 .hasMessageContaining("fill 16.0 MiB");
         assertThat(kept.sum().item()).isEqualTo(4 << 20);          // nothing is lost
     }
@@ -260,7 +262,8 @@ class CudaBackendTest {
     void theDriversOwnOutOfMemoryIsTriedAgainAfterFreeingTheCache() {
         Tensor.fill(new TensorSpec(DType.F32, Shape.of(16 << 20)), 1, CUDA).close();       // 64 MiB in the cache
         EmulatedCuda.failAllocationAfter(0);
-        Tensor t = Tensor.fill(new TensorSpec(DType.F32, Shape.of(20 << 20)), 2, CUDA);    // needs 80 MiB: freed and tried again
+        // needs 80 MiB: freed and tried again
+        Tensor t = Tensor.fill(new TensorSpec(DType.F32, Shape.of(20 << 20)), 2, CUDA);
         assertThat(t.row(0).item()).isEqualTo(2);
     }
 
@@ -296,7 +299,8 @@ class CudaBackendTest {
         Change[] changes = new Change[5];
         for (int i = 0; i < 5; i++) {
             w[i] = Tensor.full(1, 100 + i).to(CUDA);
-            changes[i] = new Change(new Update.Sgd(0.1 * (i + 1), 0, 0, 0, false, true), w[i], Tensor.full(2, 100 + i).to(CUDA));
+            changes[i] = new Change(new Update.Sgd(0.1 * (i + 1), 0, 0, 0, false, true), w[i],
+                    Tensor.full(2, 100 + i).to(CUDA));
         }
         long before = EmulatedCuda.launches("update");
         Dispatcher.updateAll(List.of(changes), Tensor.scalar(0.5f).to(CUDA));
@@ -313,8 +317,8 @@ class CudaBackendTest {
     void twoChangesOfOneTensorHappenInTheirOrder() {
         Tensor w = Tensor.full(1, 10).to(CUDA);
         Tensor g = Tensor.full(1, 10).to(CUDA);
-        Dispatcher.updateAll(List.of(new Change(new Update.Axpby(0.5, 0), w, g), new Change(new Update.Sgd(1, 0, 0, 0, false, true),
-                w, g), new Change(new Update.Axpby(4, 0), w, g)), null);
+        Dispatcher.updateAll(List.of(new Change(new Update.Axpby(0.5, 0), w, g),
+                new Change(new Update.Sgd(1, 0, 0, 0, false, true), w, g), new Change(new Update.Axpby(4, 0), w, g)), null);
         assertThat(w.toFloats()).containsOnly(-2);                 // ((1/2) - 1) · 4
     }
 
@@ -430,7 +434,8 @@ class CudaBackendTest {
             update(w, g, 1);
             update(w, g, 1);
         })).hasMessageContaining("more updates");
-        assertThatThrownBy(() -> graph.replay(RandomStream.of(0, 1), () -> update(g, w, 1))).hasMessageContaining("other tensors");
+        assertThatThrownBy(() -> graph.replay(RandomStream.of(0, 1), () -> update(g, w, 1)))
+                .hasMessageContaining("other tensors");
         assertThatThrownBy(() -> graph.replay(RandomStream.of(1, 1), () -> update(w, g, 1))).hasMessageContaining("seed");
         graph.close();
         assertThatThrownBy(() -> graph.replay(RandomStream.of(0, 1), () -> update(w, g, 1))).hasMessageContaining("closed");
@@ -438,6 +443,7 @@ class CudaBackendTest {
 
     @Test
     void aDeviceThatIsNotThereIsNamed() {
-        assertThatThrownBy(() -> Backends.of(Device.cuda(7))).hasMessageContaining("cuda:7").hasMessageContaining("1 CUDA device");
+        assertThatThrownBy(() -> Backends.of(Device.cuda(7))).hasMessageContaining("cuda:7")
+                .hasMessageContaining("1 CUDA device");
     }
 }

@@ -54,7 +54,8 @@ public final class Fused {
      */
     static Tensor invertedResidual(List<Module> layers, Tensor residual, Tensor x) {
         if (layers.size() != 4 || !(layers.get(0) instanceof Sequential first)
-                || !(layers.get(1) instanceof Sequential second) || first.size() != 3 || second.size() != 3 || x.rank() != 4 || x.dtype() != DType.F32
+                || !(layers.get(1) instanceof Sequential second) || first.size() != 3 || second.size() != 3
+                || x.rank() != 4 || x.dtype() != DType.F32
                 || Tape.isRecording() && (x.requiresGrad() || residual != null && residual.requiresGrad())) {
             return null;
         }

@@ -9,8 +9,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class ParamSelectorTest {
-    private static final List<String> PATHS = List.of("features.1.weight", "features.17.conv.weight", "features.17.conv.bias",
-            "features2.weight", "fc.weight", "fc.bias");
+    private static final List<String> PATHS = List.of("features.1.weight", "features.17.conv.weight",
+            "features.17.conv.bias", "features2.weight", "fc.weight", "fc.bias");
 
     private static Stream<String> picked(String... patterns) {
         return PATHS.stream().filter(ParamSelector.of(patterns)::matches);

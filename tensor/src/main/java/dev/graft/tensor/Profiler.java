@@ -211,8 +211,8 @@ public final class Profiler implements Interceptor {
         for (Event e : events) {
             s.append(String.format(Locale.ROOT,
                     "{\"ph\": \"X\", \"pid\": 1, \"tid\": %d, \"ts\": %.3f, \"dur\": %.3f, \"name\": %s,"
-                    + " \"args\": {\"module\": %s, \"inputs\": %s}},%n", row.apply(e.device), e.start, e.micros, quoted(e.op), quoted(e.path),
-                    quoted(e.inputs)));
+                    + " \"args\": {\"module\": %s, \"inputs\": %s}},%n", row.apply(e.device), e.start, e.micros,
+                    quoted(e.op), quoted(e.path), quoted(e.inputs)));
         }
         s.append("{\"name\": \"process_name\", \"ph\": \"M\", \"pid\": 1, \"args\": {\"name\": \"Graft\"}}\n]}\n");
         try {

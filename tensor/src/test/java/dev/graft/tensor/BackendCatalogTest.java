@@ -41,7 +41,8 @@ class BackendCatalogTest {
         CpuBackend fast = new CpuBackend();
         CpuBackend plain = CpuBackend.plain();
         return List.of(new Candidate("reference in float32", REFERENCE, null),
-                new Candidate(fast.name(), fast, new OneThread(fast)), new Candidate(plain.name(), plain, new OneThread(plain)));
+                new Candidate(fast.name(), fast, new OneThread(fast)),
+                new Candidate(plain.name(), plain, new OneThread(plain)));
     }
 
     /** The same kernels with the calling thread only. */
@@ -169,9 +170,11 @@ class BackendCatalogTest {
         for (int i = 0; i < in.length; i++) {
             shifted[i] = CatalogComparison.shifted(in[i]);
         }
-        CatalogComparison.same(c + " in " + type + " from inputs that begin inside an array", got, run(b.backend, c, shifted), differences);
+        CatalogComparison.same(c + " in " + type + " from inputs that begin inside an array", got,
+                run(b.backend, c, shifted), differences);
         if (b.twin != null && type == DType.F32) {
-            CatalogComparison.same(c + " in " + type + " with another number of threads", got, run(b.twin, c, in), differences);
+            CatalogComparison.same(c + " in " + type + " with another number of threads", got, run(b.twin, c, in),
+                    differences);
         }
     }
 

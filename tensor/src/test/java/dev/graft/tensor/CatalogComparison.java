@@ -29,7 +29,8 @@ public final class CatalogComparison {
         return switch (op) {
             case CreateOp.Fill f -> new CreateOp.Fill(f.spec(), f.value(), device);
             case CreateOp.Arange a -> new CreateOp.Arange(a.spec(), a.start(), a.step(), device);
-            case CreateOp.Random r -> new CreateOp.Random(r.spec(), r.distribution(), r.a(), r.b(), r.seed(), r.stream(), device);
+            case CreateOp.Random r ->
+                    new CreateOp.Random(r.spec(), r.distribution(), r.a(), r.b(), r.seed(), r.stream(), device);
             default -> op;
         };
     }
@@ -58,7 +59,8 @@ public final class CatalogComparison {
         for (int i = 0; i < got.length; i++) {
             String difference = difference(c, type, shifted[i], want[i]);
             if (difference != null) {
-                differences.add(c + " output " + i + " in " + type + " from inputs that begin inside their memory: " + difference);
+                differences.add(c + " output " + i + " in " + type + " from inputs that begin inside their memory: "
+                        + difference);
             }
         }
     }
@@ -99,14 +101,17 @@ public final class CatalogComparison {
             double[] y = exact[i].toDoubles();
             for (int k = 0; k < x.length; k++) {
                 if (!(Math.abs(x[k] - y[k]) <= (type == DType.F64 ? 1e-12 : c.tolerance()))) {
-                    differences.add(c + " in " + type + ": tensor " + i + " element " + k + " is " + x[k] + ", expected " + y[k]);
+                    differences.add(c + " in " + type + ": tensor " + i + " element " + k + " is " + x[k] + ", expected "
+                            + y[k]);
                     return;
                 }
             }
         }
     }
 
-    /** What the reference gives for these inputs, made from that seed, in float64; ops without inputs keep their own type. */
+    /**
+     * What the reference gives for these inputs, made from that seed, in float64; ops without inputs keep their own type.
+     */
     public static Tensor[] expected(OpCatalog.Case c, DType type, long seed, Tensor[] in) {
         return EXPECTED.computeIfAbsent(c.name() + type + seed, k -> Scope.persistent(() -> {
             Tensor[] exact = new Tensor[in.length];

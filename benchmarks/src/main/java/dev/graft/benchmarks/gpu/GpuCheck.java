@@ -78,7 +78,8 @@ public final class GpuCheck {
         e.put("device", backend.cuda().name());
         e.put("compute_capability", backend.cuda().computeCapability());
         e.put("java", System.getProperty("java.vm.name") + " " + System.getProperty("java.runtime.version"));
-        e.put("os", System.getProperty("os.name") + " " + System.getProperty("os.version") + " " + System.getProperty("os.arch"));
+        e.put("os", System.getProperty("os.name") + " " + System.getProperty("os.version") + " "
+                + System.getProperty("os.arch"));
         e.put("cores", Runtime.getRuntime().availableProcessors());
         Doctor.diagnose().lines().forEach(e.withArray("libraries")::add);
     }

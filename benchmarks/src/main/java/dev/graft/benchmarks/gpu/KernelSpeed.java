@@ -72,7 +72,8 @@ final class KernelSpeed {
         ConvParams p = ConvParams.of(c[3], k / 2);
         int out = p.outH(c[4], k);
         double flops = 2.0 * BATCH * out * out * c[1] * k * k * c[0];
-        measure(String.format(Locale.ROOT, "conv bf16 %s %d->%d %dx%d stride %d size %d", kind, c[0], c[1], k, k, c[3], c[4]), flops,
+        measure(String.format(Locale.ROOT, "conv bf16 %s %d->%d %dx%d stride %d size %d", kind, c[0], c[1], k, k, c[3],
+                c[4]), flops,
                 () -> {
                     Tensor x = random(BATCH, c[4], c[4], c[0]);
                     Tensor w = random(c[1], k, k, c[0]);

@@ -50,7 +50,8 @@ final class Report {
         if (ours.has("peak_bytes")) {
             row.put("memory_ratio", ours.path("peak_bytes").asDouble() / theirs.path("peak_bytes").asDouble());
         }
-        System.out.printf(Locale.ROOT, "%-58s %10.3f %10.3f %7.2f%s%n", name, a * 1e3, b * 1e3, b / a, row.has("memory_ratio")
-                ? String.format(Locale.ROOT, "  memory x%.2f", row.path("memory_ratio").asDouble()) : "");
+        System.out.printf(Locale.ROOT, "%-58s %10.3f %10.3f %7.2f%s%n", name, a * 1e3, b * 1e3, b / a,
+                row.has("memory_ratio")
+                        ? String.format(Locale.ROOT, "  memory x%.2f", row.path("memory_ratio").asDouble()) : "");
     }
 }

@@ -32,8 +32,8 @@ final class SmokeCheck {
         log.step("libraries and device", () -> Doctor.diagnose().lines().collect(java.util.stream.Collectors.joining("; ")));
         log.step("chip", () -> {
             CudaDevice d = backend.cuda();
-            return String.format(Locale.ROOT, "%s, compute capability %d, %d multiprocessors, %.1f TB/s by its clocks", d.name(),
-                    d.computeCapability(), d.multiprocessors(), d.peakBandwidth() / 1e12);
+            return String.format(Locale.ROOT, "%s, compute capability %d, %d multiprocessors, %.1f TB/s by its clocks",
+                    d.name(), d.computeCapability(), d.multiprocessors(), d.peakBandwidth() / 1e12);
         });
         log.step("copies to the device and back", () -> scoped(this::copies));
         log.step("memory beyond 4 GiB", () -> scoped(this::farMemory));
@@ -68,7 +68,8 @@ final class SmokeCheck {
         for (int i = 0; i < n; i += 1021) {
             CheckLog.expect(back[i] == i, "element " + i + " is " + back[i]);
         }
-        return String.format(Locale.ROOT, "up %.1f GB/s, down %.1f GB/s from heap arrays", 4.0 * n / (t1 - t0), 4.0 * n / (t2 - t1));
+        return String.format(Locale.ROOT, "up %.1f GB/s, down %.1f GB/s from heap arrays", 4.0 * n / (t1 - t0),
+                4.0 * n / (t2 - t1));
     }
 
     private String farMemory() {

@@ -51,8 +51,8 @@ final class StepSpeed {
             backend.trim();
             try (Scope s = Scope.open(name)) {
                 int n = WARM + (int) Math.max(5, steps * Math.min(1, budget));
-                TrainingRun r = TrainingRun.of(make.get().initialize(1), rule, input.get(), TrainingCheck.classes(batch, classes), n,
-                        Precision.BF16, Device.cuda());
+                TrainingRun r = TrainingRun.of(make.get().initialize(1), rule, input.get(),
+                        TrainingCheck.classes(batch, classes), n, Precision.BF16, Device.cuda());
                 log.result(name, r.seconds(WARM)).put("peak_bytes", r.peak()).put("batch", batch);
                 return String.format(Locale.ROOT, "%.2f ms, %.0f a second, peak %.2f GiB", r.seconds(WARM) * 1e3,
                         batch / r.seconds(WARM), r.peak() / 1073741824.0);

@@ -25,8 +25,8 @@ final class TrainingCheck {
     }
 
     void run() {
-        log.step("ResNet-18, " + STEPS + " steps", () -> compare(() -> new ResNet(false, 10, 2, 2, 2, 2), images(), classes(8, 10),
-                new Sgd(0.01, 0.9)));
+        log.step("ResNet-18, " + STEPS + " steps", () -> compare(() -> new ResNet(false, 10, 2, 2, 2, 2),
+                images(), classes(8, 10), new Sgd(0.01, 0.9)));
         log.step("transformer, " + STEPS + " steps", () -> compare(() -> new BertShape(4, 2, 64, 4, 128, 1000, 64, 0.1),
                 tokens(8, 24, 1000), classes(8, 4), new AdamW(1e-3)));
     }
@@ -61,8 +61,8 @@ final class TrainingCheck {
             double end = mean(cpu);
             CheckLog.expect(mean(gpu) < 1.3 * end + 0.05, "the loss ends at " + mean(gpu) + " instead of " + end);
             CheckLog.expect(mean(half) < 1.5 * end + 0.1, "the loss in bf16 ends at " + mean(half) + " instead of " + end);
-            return String.format(Locale.ROOT, "loss %.3f to %.4f (CPU), %.4f (device), %.4f (bf16); first ten differ by %.1e",
-                    cpu[0], end, mean(gpu), mean(half), worst);
+            return String.format(Locale.ROOT, "loss %.3f to %.4f (CPU), %.4f (device), %.4f (bf16);"
+                    + " first ten differ by %.1e", cpu[0], end, mean(gpu), mean(half), worst);
         }
     }
 

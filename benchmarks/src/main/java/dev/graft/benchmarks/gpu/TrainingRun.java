@@ -32,7 +32,8 @@ record TrainingRun(double[] losses, long[] nanos, long peak, long earlyBytes, lo
             double[] losses = new double[steps];
             long[] nanos = new long[steps];
             long[] bytes = new long[steps];
-            new Trainer(m, optimizer, new CrossEntropy(), new TrainOptions(1, 1).withProgress(false).withPrecision(precision))
+            new Trainer(m, optimizer, new CrossEntropy(),
+                    new TrainOptions(1, 1).withProgress(false).withPrecision(precision))
                     .on(e -> {
                         if (e instanceof TrainEvent.Step step) {
                             int i = (int) step.step() - 1;
@@ -44,7 +45,8 @@ record TrainingRun(double[] losses, long[] nanos, long peak, long earlyBytes, lo
                             }
                         }
                     }).fit(batches, null);
-            return new TrainingRun(losses, nanos, Memory.report(device).peak(), bytes[Math.min(4, steps - 1)], bytes[steps - 1]);
+            return new TrainingRun(losses, nanos, Memory.report(device).peak(), bytes[Math.min(4, steps - 1)],
+                    bytes[steps - 1]);
         }
     }
 

@@ -12,9 +12,9 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
 /**
- * Compiled kernels on disk, by a hash of all that the code depends on. A file carries its own hash, so one that was cut short
- * or changed is compiled anew; a folder that cannot be written costs time only. Property {@code graft.cuda.cache} names the
- * folder, {@code ~/.cache/graft/cuda} otherwise.
+ * Compiled kernels on disk, by a hash of all that the code depends on. A file carries its own hash, so one that was cut
+ * short or changed is compiled anew; a folder that cannot be written costs time only. Property {@code graft.cuda.cache}
+ * names the folder, {@code ~/.cache/graft/cuda} otherwise.
  */
 public final class CodeCache {
     private static final System.Logger LOG = System.getLogger(CodeCache.class.getName());

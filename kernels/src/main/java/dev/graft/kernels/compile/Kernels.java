@@ -14,8 +14,8 @@ import java.util.Map;
 import jcuda.driver.CUmodule;
 
 /**
- * The kernels of one device: compiled when first asked for. Property {@code graft.cuda.dump} names a folder into which the text
- * of every kernel goes, for those who want to read it or give it to nvcc.
+ * The kernels of one device: compiled when first asked for. Property {@code graft.cuda.dump} names a folder into which the
+ * text of every kernel goes, for those who want to read it or give it to nvcc.
  */
 public final class Kernels {
     private static final System.Logger LOG = System.getLogger(Kernels.class.getName());
@@ -48,9 +48,9 @@ public final class Kernels {
                 best = k < computeCapability ? Math.max(best, k) : best;
             }
             if (best == 0) {
-                throw new GraftException("this GPU has compute capability " + computeCapability / 10 + "." + computeCapability % 10
-                        + ", for which NVRTC " + Nvrtc.version() + " compiles no longer: install CUDA 12 beside it and set"
-                        + " graft.cuda.major=12, or use the CPU");
+                throw new GraftException("this GPU has compute capability " + computeCapability / 10 + "."
+                        + computeCapability % 10 + ", for which NVRTC " + Nvrtc.version()
+                        + " compiles no longer: install CUDA 12 beside it and set graft.cuda.major=12, or use the CPU");
             }
             return new Target("compute_" + best, true);
         }
@@ -80,7 +80,8 @@ public final class Kernels {
     private static void dump(KernelSource source, String key, String text) {
         try {
             Files.createDirectories(Path.of(DUMP));
-            Files.writeString(Path.of(DUMP, source.name().replaceAll("\\W+", "_") + "-" + key.substring(0, 12) + ".cu"), text);
+            Files.writeString(Path.of(DUMP, source.name().replaceAll("\\W+", "_") + "-" + key.substring(0, 12) + ".cu"),
+                    text);
         } catch (IOException e) {
             LOG.log(Level.INFO, "the text of {0} cannot be written to {1}: {2}", source, DUMP, e.getMessage());
         }

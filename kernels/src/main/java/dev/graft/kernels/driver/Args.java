@@ -9,8 +9,8 @@ import jcuda.driver.CUfunction;
 import jcuda.driver.CUstream;
 
 /**
- * The arguments of one launch, in the order of the kernel's parameters. There is one native block per device, filled anew for
- * every launch (the driver copies the values during the call), so a launch allocates nothing.
+ * The arguments of one launch, in the order of the kernel's parameters. There is one native block per device, filled anew
+ * for every launch (the driver copies the values during the call), so a launch allocates nothing.
  */
 public final class Args {
     private static final int SLOTS = 48;

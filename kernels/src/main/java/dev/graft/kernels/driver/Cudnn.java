@@ -177,7 +177,8 @@ public final class Cudnn implements AutoCloseable {
         cudnnConvolutionFwdAlgoPerf[] found = new cudnnConvolutionFwdAlgoPerf[most];
         Arrays.setAll(found, i -> new cudnnConvolutionFwdAlgoPerf());
         return algorithms("cudnnGetConvolutionForwardAlgorithm_v7", n -> JCudnn.cudnnGetConvolutionForwardAlgorithm_v7(
-                handle, x, w, conv, y, most, n, found), i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
+                handle, x, w, conv, y, most, n, found),
+                i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
     }
 
     public long forwardWorkspace(cudnnTensorDescriptor x, cudnnFilterDescriptor w, cudnnConvolutionDescriptor conv,
@@ -211,8 +212,10 @@ public final class Cudnn implements AutoCloseable {
             cudnnConvolutionDescriptor conv, cudnnTensorDescriptor dx, int most) {
         cudnnConvolutionBwdDataAlgoPerf[] found = new cudnnConvolutionBwdDataAlgoPerf[most];
         Arrays.setAll(found, i -> new cudnnConvolutionBwdDataAlgoPerf());
-        return algorithms("cudnnGetConvolutionBackwardDataAlgorithm_v7", n -> JCudnn.cudnnGetConvolutionBackwardDataAlgorithm_v7(
-                handle, w, dy, conv, dx, most, n, found), i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
+        return algorithms("cudnnGetConvolutionBackwardDataAlgorithm_v7",
+                n -> JCudnn.cudnnGetConvolutionBackwardDataAlgorithm_v7(
+                        handle, w, dy, conv, dx, most, n, found),
+                i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
     }
 
     public long backwardInputWorkspace(cudnnFilterDescriptor w, cudnnTensorDescriptor dy, cudnnConvolutionDescriptor conv,
@@ -234,8 +237,10 @@ public final class Cudnn implements AutoCloseable {
             cudnnConvolutionDescriptor conv, cudnnFilterDescriptor dw, int most) {
         cudnnConvolutionBwdFilterAlgoPerf[] found = new cudnnConvolutionBwdFilterAlgoPerf[most];
         Arrays.setAll(found, i -> new cudnnConvolutionBwdFilterAlgoPerf());
-        return algorithms("cudnnGetConvolutionBackwardFilterAlgorithm_v7", n -> JCudnn.cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-                handle, x, dy, conv, dw, most, n, found), i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
+        return algorithms("cudnnGetConvolutionBackwardFilterAlgorithm_v7",
+                n -> JCudnn.cudnnGetConvolutionBackwardFilterAlgorithm_v7(
+                        handle, x, dy, conv, dw, most, n, found),
+                i -> found[i].status, i -> algorithm(found[i].algo, found[i].determinism));
     }
 
     public long backwardWeightWorkspace(cudnnTensorDescriptor x, cudnnTensorDescriptor dy, cudnnConvolutionDescriptor conv,

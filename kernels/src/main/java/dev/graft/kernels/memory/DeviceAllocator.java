@@ -15,8 +15,8 @@ import java.util.Map;
  * stream writes (uploads) come from a pool of their own with a fence for each. Small and large requests take different
  * segments, so that small ones do not pin large ones down (PyTorch's scheme).
  *
- * <p>With property {@code graft.cuda.caching=false} every block is asked of the driver and given back by itself, which is slow
- * and lets tools that check memory see where each ends.
+ * <p>With property {@code graft.cuda.caching=false} every block is asked of the driver and given back by itself, which is
+ * slow and lets tools that check memory see where each ends.
  *
  * <p>The limit is on what was asked of the driver. Not thread-safe: its device's lock is held by the caller.
  */
@@ -202,9 +202,10 @@ public final class DeviceAllocator {
     }
 
     public MemoryReport report() {
-        List<MemoryReport.Entry> top = live.values().stream().sorted(Comparator.comparingLong(Live::bytes).reversed()).limit(5)
-                .map(l -> new MemoryReport.Entry(l.label(), l.bytes())).toList();
-        return new MemoryReport(device, limit, liveBytes, peakBytes, reserved - liveBytes, live.size(), fresh, collected, top);
+        List<MemoryReport.Entry> top = live.values().stream().sorted(Comparator.comparingLong(Live::bytes).reversed())
+                .limit(5).map(l -> new MemoryReport.Entry(l.label(), l.bytes())).toList();
+        return new MemoryReport(device, limit, liveBytes, peakBytes, reserved - liveBytes, live.size(), fresh, collected,
+                top);
     }
 
     private static String mib(long bytes) {

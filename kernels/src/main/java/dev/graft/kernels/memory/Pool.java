@@ -12,7 +12,8 @@ import java.util.TreeSet;
 public final class Pool {
     final String name;
     final List<Block.Segment> segments = new ArrayList<>();
-    final TreeSet<Block> free = new TreeSet<>(Comparator.comparingLong((Block b) -> b.bytes).thenComparingLong(b -> b.address));
+    final TreeSet<Block> free = new TreeSet<>(
+            Comparator.comparingLong((Block b) -> b.bytes).thenComparingLong(b -> b.address));
     final boolean uploads;
     boolean closed;
 

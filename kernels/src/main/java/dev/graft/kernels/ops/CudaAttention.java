@@ -55,11 +55,13 @@ public final class CudaAttention {
     /**
      * What a chip can run; null when a head does not fit into its shared memory.
      *
-     * @param computeCapability 0 for tensors that are views from anywhere: the kernel for tensor cores reads 16 bytes at a time
+     * @param computeCapability 0 for tensors that are views from anywhere: the kernel for tensor cores reads 16 bytes at a
+     *                          time
      */
     static Plan plan(DType type, int d, int computeCapability, int mostShared) {
         if ((type == DType.BF16 || type == DType.F16) && d % 16 == 0 && d <= 128 && computeCapability >= MMA) {
-            KernelSource s = KernelSource.of("attention.cu").define("D", d).define("T", type == DType.BF16 ? "bf16" : "half");
+            KernelSource s = KernelSource.of("attention.cu").define("D", d)
+                    .define("T", type == DType.BF16 ? "bf16" : "half");
             int columns = d <= 64 ? 64 : 32;
             int row = 2 * (d + 8);
             int two = 2 * (ROWS + columns) * row;
@@ -81,8 +83,8 @@ public final class CudaAttention {
             int tiles = tile * (d + 1) * size;
             int square = tile * (tile + 1) * size;
             if (4 * tiles + 2 * square <= mostShared) {
-                return new Plan(KernelSource.of("attention_plain.cu").define("D", d).define("T", name).define("TILE", tile), tile,
-                        256, 3 * tiles + square, 4 * tiles + 2 * square, 4 * tiles + square, true);
+                return new Plan(KernelSource.of("attention_plain.cu").define("D", d).define("T", name).define("TILE", tile),
+                        tile, 256, 3 * tiles + square, 4 * tiles + 2 * square, 4 * tiles + square, true);
             }
         }
         return null;

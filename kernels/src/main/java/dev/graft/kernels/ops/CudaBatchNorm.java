@@ -31,12 +31,13 @@ final class CudaBatchNorm {
         Tiles t = Tiles.reducing(1, rows, channels / width, device.multiprocessors());
         try (Scratch statistics = device.scratch(2 * channels * bytes);
                 Scratch partial = device.scratch(t.partial(2 * width, x.dtype()))) {
-            kernel("batch_norm_statistics", x, in[1], width, variant).args().ptr(x).ptr(out[1]).ptr(out[2]).ptr(statistics.address())
-                    .ptr(partial.address()).ptr(device.counters()).longs(t.longs()).f64(eps)
+            kernel("batch_norm_statistics", x, in[1], width, variant).args().ptr(x).ptr(out[1]).ptr(out[2])
+                    .ptr(statistics.address()).ptr(partial.address()).ptr(device.counters()).longs(t.longs()).f64(eps)
                     .launch(t.blocks(), Tiles.THREADS);
             Tiles w = Tiles.walking(1, rows, channels / width, ROWS_PER_THREAD);
-            kernel("batch_norm_apply", x, in[1], width, variant).args().ptr(x).ptr(residual == null ? x : residual).ptr(in[1])
-                    .ptr(in[2]).ptr(statistics.address()).ptr(out[0]).longs(w.longs()).launch(w.blocks(), Tiles.THREADS);
+            kernel("batch_norm_apply", x, in[1], width, variant).args().ptr(x).ptr(residual == null ? x : residual)
+                    .ptr(in[1]).ptr(in[2]).ptr(statistics.address()).ptr(out[0]).longs(w.longs())
+                    .launch(w.blocks(), Tiles.THREADS);
         }
     }
 
@@ -60,8 +61,9 @@ final class CudaBatchNorm {
                     .ptr(sums.address()).ptr(out[1]).ptr(out[2]).ptr(partial.address()).ptr(device.counters())
                     .longs(t.longs()).launch(t.blocks(), Tiles.THREADS);
             Tiles w = Tiles.walking(1, rows, channels / width, ROWS_PER_THREAD);
-            kernel("batch_norm_gradient", x, gamma, width, variant).args().ptr(dy).ptr(x).ptr(passed).ptr(gamma).ptr(mean).ptr(invstd)
-                    .ptr(sums.address()).ptr(out[0]).ptr(residual).longs(w.longs()).launch(w.blocks(), Tiles.THREADS);
+            kernel("batch_norm_gradient", x, gamma, width, variant).args().ptr(dy).ptr(x).ptr(passed).ptr(gamma).ptr(mean)
+                    .ptr(invstd).ptr(sums.address()).ptr(out[0]).ptr(residual).longs(w.longs())
+                    .launch(w.blocks(), Tiles.THREADS);
         }
     }
 

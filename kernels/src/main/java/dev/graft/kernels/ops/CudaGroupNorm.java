@@ -62,8 +62,8 @@ final class CudaGroupNorm {
             kernel("group_norm_sums", x, in[2], width).args().ptr(in[0]).ptr(x).ptr(in[3]).ptr(in[4]).ptr(sums.address())
                     .ptr(partial.address()).ptr(device.counters()).i32(groupWidth).longs(t.longs())
                     .launch(t.blocks(), Tiles.THREADS);
-            kernel("group_norm_means", x, in[2], width).args().ptr(sums.address()).ptr(in[2]).ptr(means.address()).i64(groups)
-                    .i32(op.groups()).i64(groupWidth).i64(pixels)
+            kernel("group_norm_means", x, in[2], width).args().ptr(sums.address()).ptr(in[2]).ptr(means.address())
+                    .i64(groups).i32(op.groups()).i64(groupWidth).i64(pixels)
                     .launch(Tiles.ceil(groups, GROUPS_PER_BLOCK), Tiles.THREADS);
             int part = Math.min(width, 16 / bytes);
             Tiles p = Tiles.whole(2, images, channels / part);

@@ -25,7 +25,8 @@ final class CudaLayerNorm {
         long rows = x.size() / x.dim(-1);
         RowTeams r = RowTeams.keeping(vectors, width, x.dtype() == DType.F64 ? 16 : 32, 512);
         kernel(r.named("layer_norm", width), x, in[1], width).args().ptr(x).ptr(in[1]).ptr(in[2])
-                .ptr(out[0]).ptr(out[1]).ptr(out[2]).i64(rows).i32(vectors).i32(r.team()).f64(eps).launch(r.blocks(rows), r.threads());
+                .ptr(out[0]).ptr(out[1]).ptr(out[2]).i64(rows).i32(vectors).i32(r.team()).f64(eps)
+                .launch(r.blocks(rows), r.threads());
     }
 
     /** in: dy, x, gamma, mean, rstd; out: dx, dgamma, dbeta. */
@@ -61,7 +62,8 @@ final class CudaLayerNorm {
         Tiles t = Tiles.reducing(1, rows, vectors, device.multiprocessors());
         try (Scratch partial = device.scratch(t.partial(2 * width, in[1].dtype()))) {
             kernel("layer_norm_sums", in[1], in[2], width).args().ptr(in[0]).ptr(in[1]).ptr(in[3]).ptr(in[4]).ptr(out[1])
-                    .ptr(out[2]).ptr(partial.address()).ptr(device.counters()).longs(t.longs()).launch(t.blocks(), Tiles.THREADS);
+                    .ptr(out[2]).ptr(partial.address()).ptr(device.counters()).longs(t.longs())
+                    .launch(t.blocks(), Tiles.THREADS);
         }
     }
 

@@ -142,8 +142,8 @@ public final class CudaReduce {
         if (columns) {
             Tiles t = Tiles.reducing(outer, rows, inner / width, device.multiprocessors());
             try (Scratch partial = device.scratch(t.splits() > 1 ? t.splits() * t.columns() * width * part : 0)) {
-                kernel("reduce_columns", type, to, width, fn).args().ptr(x).ptr(y).ptr(partial.address()).ptr(device.counters())
-                        .longs(t.longs()).f64(divisor).launch(t.blocks(), THREADS);
+                kernel("reduce_columns", type, to, width, fn).args().ptr(x).ptr(y).ptr(partial.address())
+                        .ptr(device.counters()).longs(t.longs()).f64(divisor).launch(t.blocks(), THREADS);
             }
             return;
         }
@@ -160,8 +160,9 @@ public final class CudaReduce {
         long chunk = Tiles.ceil(vectors, splits);
         splits = Tiles.ceil(vectors, chunk);
         try (Scratch partial = device.scratch(splits > 1 ? outer * splits * part : 0)) {
-            kernel("reduce_long_rows", type, to, width, fn).args().ptr(x).ptr(y).ptr(partial.address()).ptr(device.counters())
-                    .i64(vectors).i32((int) splits).i64(chunk).f64(divisor).launch(outer * splits, THREADS);
+            kernel("reduce_long_rows", type, to, width, fn).args().ptr(x).ptr(y).ptr(partial.address())
+                    .ptr(device.counters()).i64(vectors).i32((int) splits).i64(chunk).f64(divisor)
+                    .launch(outer * splits, THREADS);
         }
     }
 

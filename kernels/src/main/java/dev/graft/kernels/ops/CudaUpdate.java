@@ -26,7 +26,8 @@ public final class CudaUpdate {
     /** @return whether this was computed here */
     public boolean run(Update op, Tensor target, Tensor[] in) {
         if (device.rewriting() != null) {
-            throw new GraftException(op.name() + ": a captured step is replayed, in which only updateAll may change tensors");
+            throw new GraftException(op.name()
+                    + ": a captured step is replayed, in which only updateAll may change tensors");
         }
         if (op instanceof Update.Assign) {
             device.copy(CudaStorage.address(target), CudaStorage.address(in[0]), target.size() * target.dtype().bytes());

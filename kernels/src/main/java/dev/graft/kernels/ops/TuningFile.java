@@ -105,7 +105,8 @@ final class TuningFile {
             }
         } catch (IOException e) {
             LOG.log(failureTold ? Level.DEBUG : Level.INFO,
-                    "the choice of convolutions cannot be kept in {0} ({1}): every start times them anew", file, e.getMessage());
+                    "the choice of convolutions cannot be kept in {0} ({1}): every start times them anew", file,
+                    e.getMessage());
             failureTold = true;
         }
     }

@@ -15,8 +15,8 @@ import java.nio.ByteOrder;
 import java.util.List;
 
 /**
- * Changes of one kind and type that one launch carries out: pointers and numbers of every tensor, and the list of chunks that
- * the blocks work through. The numbers can be written anew, for a captured step's replay.
+ * Changes of one kind and type that one launch carries out: pointers and numbers of every tensor, and the list of chunks
+ * that the blocks work through. The numbers can be written anew, for a captured step's replay.
  */
 final class UpdateTable implements Tables.Table {
     private static final int CHUNK = 1 << 14;
@@ -42,7 +42,8 @@ final class UpdateTable implements Tables.Table {
             n += (c.target().size() + CHUNK - 1) / CHUNK;
         }
         chunks = Math.toIntExact(n);
-        image = ByteBuffer.allocate(Math.toIntExact((long) ENTRY * changes.size() + 8L * chunks)).order(ByteOrder.nativeOrder());
+        image = ByteBuffer.allocate(Math.toIntExact((long) ENTRY * changes.size() + 8L * chunks))
+                .order(ByteOrder.nativeOrder());
         targets = new long[changes.size()];
         fill();
         memory = device.lasting(image.capacity());

@@ -38,7 +38,8 @@ class KernelsTest {
     @Test
     void aKernelThatDoesNotCompileIsNamedWithTheCompilersWords() {
         CudaDevice d = ((CudaBackend) Backends.of(Device.cuda())).cuda();
-        KernelSource wrong = KernelSource.generated("wrong.cu", "extern \"C\" __global__ void f(float *x) { x[0] = nonsense; }");
+        KernelSource wrong = KernelSource.generated("wrong.cu",
+                "extern \"C\" __global__ void f(float *x) { x[0] = nonsense; }");
         assertThatThrownBy(() -> d.kernel(wrong, "f")).isInstanceOf(GraftException.class).hasMessageContaining("wrong.cu")
                 .hasMessageContaining("nonsense");
         KernelSource right = KernelSource.generated("right.cu", "extern \"C\" __global__ void f(float *x) { x[0] = 1.0f; }");

@@ -20,13 +20,14 @@ public final class EmulatedTestCount implements InvocationInterceptor {
         public void close() {
             System.out.println(EmulatedCuda.folder() != null
                     ? tests + " tests ran with the emulated CUDA device"
-                    : "no emulated CUDA device was used" + (EmulatedCuda.reason() == null ? "" : ": " + EmulatedCuda.reason()));
+                    : "no emulated CUDA device was used"
+                            + (EmulatedCuda.reason() == null ? "" : ": " + EmulatedCuda.reason()));
         }
     }
 
     @Override
-    public void interceptTestMethod(Invocation<Void> test, ReflectiveInvocationContext<Method> method, ExtensionContext context)
-            throws Throwable {
+    public void interceptTestMethod(Invocation<Void> test, ReflectiveInvocationContext<Method> method,
+            ExtensionContext context) throws Throwable {
         count(test, context);
     }
 

@@ -43,7 +43,8 @@ class ConvEnginesTest {
             new Shape(HALF, new int[] {1, 9, 8, 3}, 5, 3, 2),
             new Shape(SAME.withDilation(2), new int[] {2, 8, 9, 4}, 6, 3, 3),
             new Shape(ODD_SIDES, new int[] {3, 7, 6, 5}, 4, 3, 3),
-            new Shape(SAME.withGroups(2), new int[] {2, 5, 4, 8}, 6, 3, 3), new Shape(ConvParams.of(2, 0), new int[] {1, 6, 6, 4}, 3, 1, 1));
+            new Shape(SAME.withGroups(2), new int[] {2, 5, 4, 8}, 6, 3, 3),
+            new Shape(ConvParams.of(2, 0), new int[] {1, 6, 6, 4}, 3, 1, 1));
     private static final List<Shape> POINTWISE = List.of(new Shape(ONE, new int[] {2, 4, 5, 7}, 9, 1, 1),
             new Shape(ONE.withGroups(3), new int[] {1, 3, 3, 6}, 9, 1, 1), new Shape(ONE, new int[] {1, 1, 1, 5}, 1, 1, 1));
     private static final List<Shape> DEPTHWISE = List.of(new Shape(SAME.withGroups(24), new int[] {2, 7, 9, 24}, 24, 3, 3),

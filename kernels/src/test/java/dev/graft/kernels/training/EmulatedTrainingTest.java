@@ -69,9 +69,9 @@ class EmulatedTrainingTest {
     }
 
     private static Module convolutional() {
-        return new Sequential(new Conv2d(3, 8, 3, ConvSpec.DEFAULT.padding(1)), new BatchNorm2d(8), Activation.relu(), new MaxPool2d(2),
-                new Conv2d(8, 16, 3, ConvSpec.DEFAULT.padding(1).stride(2)), new BatchNorm2d(16), Activation.relu(), new AdaptiveAvgPool2d(1, 1),
-                new Flatten(), new Dropout(0.2), new Linear(16, 4));
+        return new Sequential(new Conv2d(3, 8, 3, ConvSpec.DEFAULT.padding(1)), new BatchNorm2d(8), Activation.relu(),
+                new MaxPool2d(2), new Conv2d(8, 16, 3, ConvSpec.DEFAULT.padding(1).stride(2)), new BatchNorm2d(16),
+                Activation.relu(), new AdaptiveAvgPool2d(1, 1), new Flatten(), new Dropout(0.2), new Linear(16, 4));
     }
 
     /** Tokens, one layer of attention and a perceptron with norms, the mean over tokens. */
@@ -91,7 +91,8 @@ class EmulatedTrainingTest {
         protected Tensor forward(Tensor x) {
             Tensor e = tokens.call(x);
             Tensor n = norm1.call(e);
-            Tensor a = split(query.call(n)).attention(split(key.call(n)), split(value.call(n)), null, true).reshape(e.shape());
+            Tensor a = split(query.call(n)).attention(split(key.call(n)), split(value.call(n)), null, true)
+                    .reshape(e.shape());
             Tensor y = e.add(out.call(a));
             Tensor z = y.add(down.call(up.call(norm2.call(y)).gelu()));
             return head.call(z.mean(1));
@@ -104,7 +105,8 @@ class EmulatedTrainingTest {
 
     private record Run(List<Double> losses, Map<String, float[]> weights) {}
 
-    private static Run train(Supplier<Module> make, UpdateRule rule, Tensor x, Tensor y, Device device, TrainOptions options) {
+    private static Run train(Supplier<Module> make, UpdateRule rule, Tensor x, Tensor y, Device device,
+            TrainOptions options) {
         try (Module m = make.get().initialize(3).to(device); Optimizer optimizer = rule.optimizer(m)) {
             List<Double> losses = new ArrayList<>();
             new Trainer(m, optimizer, new CrossEntropy().labelSmoothing(0.1), options.withProgress(false)).on(e -> {
@@ -151,7 +153,8 @@ class EmulatedTrainingTest {
         Run cuda = train(EmulatedTrainingTest::convolutional, rule, images(), classes(), Device.cuda(), options());
         assertThat(EmulatedCuda.count("graphs") - graphs).as("steps that were replayed").isGreaterThanOrEqualTo(STEPS - 2);
         same(cpu, cuda, 1e-4, 1e-4f);
-        Run eager = train(EmulatedTrainingTest::convolutional, rule, images(), classes(), Device.cuda(), options().withGraphs(false));
+        Run eager = train(EmulatedTrainingTest::convolutional, rule, images(), classes(), Device.cuda(),
+                options().withGraphs(false));
         same(cuda, eager, 1e-6, 1e-6f);
     }
 
@@ -169,7 +172,8 @@ class EmulatedTrainingTest {
         UpdateRule rule = new Sgd(0.05, 0.9);
         Run exact = train(EmulatedTrainingTest::convolutional, rule, images(), classes(), Device.cuda(), options());
         for (Precision p : List.of(Precision.BF16, Precision.FP16)) {
-            Run half = train(EmulatedTrainingTest::convolutional, rule, images(), classes(), Device.cuda(), options().withPrecision(p));
+            Run half = train(EmulatedTrainingTest::convolutional, rule, images(), classes(), Device.cuda(),
+                    options().withPrecision(p));
             same(exact, half, 0.05, 0.2f);
         }
         Run transformer = train(Transformer::new, new AdamW(3e-3), sentences(), classes(), Device.cuda(),

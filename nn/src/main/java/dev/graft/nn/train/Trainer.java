@@ -173,8 +173,9 @@ public final class Trainer {
             throw new GraftException("training: the data is empty: give at least one batch");
         }
         if (resumed != null && resumed.batchCount() != train.count()) {
-            throw new GraftException("training: the checkpoint was saved with " + resumed.batchCount() + " batches per epoch,"
-                    + " the data now gives " + train.count() + ": resume with the same data and batch size");
+            throw new GraftException("training: the checkpoint was saved with " + resumed.batchCount()
+                    + " batches per epoch, the data now gives " + train.count()
+                    + ": resume with the same data and batch size");
         }
     }
 

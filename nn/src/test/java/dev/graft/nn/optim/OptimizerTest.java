@@ -245,7 +245,8 @@ class OptimizerTest {
             Map<String, double[]> before = values(m);
             try (Optimizer o = new Sgd(0.1).optimizer(m); Scope s = Scope.open(); Tape tape = new Tape()) {
                 Tensor x = Tensor.of(X, 3, 2);
-                Tensor loss = tape.record(() -> m.get(1).call(Checkpoint.run(y -> m.get(0).call(y).tanh(), x)).square().mean());
+                Tensor loss = tape.record(() ->
+                        m.get(1).call(Checkpoint.run(y -> m.get(0).call(y).tanh(), x)).square().mean());
                 if (atOnce) {
                     o.backwardAndStep(tape, loss);
                 } else {

@@ -260,6 +260,7 @@ class PrecisionTest {
     void namesOfPrecisions() {
         assertThat(Precision.parse("BF16")).isEqualTo(Precision.BF16);
         assertThatThrownBy(() -> Precision.parse("int8")).hasMessageContaining("float32, tf32, bf16, fp16");
-        assertThat(Arrays.stream(Precision.values()).map(Precision::label)).containsExactly("float32", "tf32", "bf16", "fp16");
+        assertThat(Arrays.stream(Precision.values()).map(Precision::label))
+                .containsExactly("float32", "tf32", "bf16", "fp16");
     }
 }

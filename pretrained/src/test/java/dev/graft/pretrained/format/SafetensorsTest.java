@@ -330,7 +330,8 @@ class SafetensorsTest {
     void aHeaderLengthThatLooksLikeAPickleIsNone() throws IOException {
         String json = "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
         java.nio.ByteBuffer b = java.nio.ByteBuffer.allocate(8 + 0x280 + 4).order(java.nio.ByteOrder.LITTLE_ENDIAN);
-        b.putLong(0x280).put((json + " ".repeat(0x280 - json.length())).getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+        b.putLong(0x280)
+                .put((json + " ".repeat(0x280 - json.length())).getBytes(java.nio.charset.StandardCharsets.US_ASCII));
         b.putFloat(2.5f);
         java.nio.file.Path file = java.nio.file.Files.createTempFile("graft", ".safetensors");
         try {

@@ -14,8 +14,8 @@ public interface BackendProvider {
     Backend open(Device device);
 
     /**
-     * What of this kind of device is on this machine, what is missing or does not fit, and the fix: a sentence or a few lines
-     * for a person to read. Never throws.
+     * What of this kind of device is on this machine, what is missing or does not fit, and the fix: a sentence or a few
+     * lines for a person to read. Never throws.
      */
     default String diagnosis() {
         return "Nothing is known of devices of kind " + kind() + ".";

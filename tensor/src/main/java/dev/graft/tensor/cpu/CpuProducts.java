@@ -245,7 +245,8 @@ final class CpuProducts {
                 case ConvOp.Conv2dBackwardInput c -> backwardData(geometry(c.params(), out.shape(), b.shape()), x,
                         Weight.of(b, y), z);
                 case ConvOp.Conv2dBackwardWeight c -> Convolution.backwardWeights(kernels,
-                        geometry(c.params(), a.shape(), out.shape()), x.array(), x.at(), y.array(), y.at(), z.array(), z.at());
+                        geometry(c.params(), a.shape(), out.shape()), x.array(), x.at(), y.array(), y.at(), z.array(),
+                        z.at());
             }
             w.store();
         }

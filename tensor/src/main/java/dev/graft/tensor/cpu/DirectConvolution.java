@@ -18,9 +18,9 @@ final class DirectConvolution {
     private DirectConvolution() {}
 
     /**
-     * Groups with fewer results than a vector holds are joined to one group whose weights between them are zero: a vector that
-     * is full of products with zeros is faster than one that is empty but for a few. A value that is not finite reaches the
-     * groups that it is joined with, as 0 times infinity is NaN.
+     * Groups with fewer results than a vector holds are joined to one group whose weights between them are zero: a vector
+     * that is full of products with zeros is faster than one that is empty but for a few. A value that is not finite reaches
+     * the groups that it is joined with, as 0 times infinity is NaN.
      */
     private static ConvGeometry joined(MicroKernels mk, ConvGeometry g) {
         int n = 1;

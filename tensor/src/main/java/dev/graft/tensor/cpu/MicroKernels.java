@@ -52,7 +52,8 @@ interface MicroKernels {
             }
         }
         for (int i = 0; i < m; i += rows) {
-            tiles(Math.min(rows, m - i), vectors, kc, a, ao + i * kc, 1, rows, b, bo, width, c, co + i * ldc, ldc, d != null);
+            tiles(Math.min(rows, m - i), vectors, kc, a, ao + i * kc, 1, rows, b, bo, width, c, co + i * ldc, ldc,
+                    d != null);
         }
     }
 
@@ -60,8 +61,8 @@ interface MicroKernels {
     void dots(int n, int k, float[] a, int ao, float[] b, int bo, int bs, float[] c, int co, boolean accumulate);
 
     /**
-     * Joins rows of windows: {@code to[at + (p*rows + r)*n + i] = x[xo + p*xs + r*rs + i]} for p below {@code pixels}, r below
-     * {@code rows}, i below n. May read and write up to two vectors beyond the end of what is asked for.
+     * Joins rows of windows: {@code to[at + (p*rows + r)*n + i] = x[xo + p*xs + r*rs + i]} for p below {@code pixels}, r
+     * below {@code rows}, i below n. May read and write up to two vectors beyond the end of what is asked for.
      */
     void windows(int pixels, int rows, int n, float[] x, int xo, int xs, int rs, float[] to, int at);
 

@@ -154,10 +154,11 @@ final class PlainKernels implements MicroKernels {
     }
 
     @Override
-    public void winogradOutput(int rows, int cols, float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs,
-            int down, int across, float[] t) {
+    public void winogradOutput(int rows, int cols, float[] m, int mo, int ms, int channels, float[] y, int yo, int rs,
+            int cs, int down, int across, float[] t) {
         for (int c = 0; c < channels; c += LANES) {
-            PlainWinograd.output(rows, cols, Math.min(LANES, channels - c), m, mo + c, ms, y, yo + c, rs, cs, down, across, t);
+            PlainWinograd.output(rows, cols, Math.min(LANES, channels - c), m, mo + c, ms, y, yo + c, rs, cs, down, across,
+                    t);
         }
     }
 
@@ -185,7 +186,8 @@ final class PlainKernels implements MicroKernels {
             int from = xo + p * xs;
             int t = 0;
             for (; t + 3 <= taps; t += 3) {
-                taps3(channels, x, from + offsets[t], from + offsets[t + 1], from + offsets[t + 2], w, wo + t * ws, ws, y, to);
+                taps3(channels, x, from + offsets[t], from + offsets[t + 1], from + offsets[t + 2], w, wo + t * ws, ws, y,
+                        to);
             }
             for (; t < taps; t++) {
                 multiplyAdd(channels, x, from + offsets[t], w, wo + t * ws, y, to);

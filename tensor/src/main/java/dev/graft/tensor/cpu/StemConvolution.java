@@ -130,8 +130,8 @@ final class StemConvolution {
                     int a = ((r - oy) * g.strideH() + ky * g.dilationH()) * pitch;
                     for (int j = 0; j < Panels.tileCount(mk, o); j++) {
                         int column = j * Panels.tileWidth(mk);
-                        mk.tiles(run, Panels.tileWidth(mk, o, j) / mk.lanes(), g.outW(), image.data, a, 1, g.strideW() * g.inC(),
-                                dy, from + column, o, sum, at + ky * run * o + column, o, true);
+                        mk.tiles(run, Panels.tileWidth(mk, o, j) / mk.lanes(), g.outW(), image.data, a, 1,
+                                g.strideW() * g.inC(), dy, from + column, o, sum, at + ky * run * o + column, o, true);
                     }
                 }
             }

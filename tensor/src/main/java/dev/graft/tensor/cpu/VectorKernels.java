@@ -195,8 +195,8 @@ final class VectorKernels implements MicroKernels {
     }
 
     @Override
-    public void winogradOutput(int rows, int cols, float[] m, int mo, int ms, int channels, float[] y, int yo, int rs, int cs,
-            int down, int across, float[] t) {
+    public void winogradOutput(int rows, int cols, float[] m, int mo, int ms, int channels, float[] y, int yo, int rs,
+            int cs, int down, int across, float[] t) {
         if (channels < L) {
             plain.winogradOutput(rows, cols, m, mo, ms, channels, y, yo, rs, cs, down, across, t);
             return;

@@ -18,8 +18,8 @@ public sealed interface AttentionOp extends PrimitiveOp {
 
     /**
      * Inputs: q [B, T, H, D], k, v [B, S, H, D], and mask [B, S] bool, true = attend, if any; outputs: o [B, T, H, D] and
-     * the log-sum-exp of the scaled scores [B, H, T], float64 for float64, else float32. A query with nothing to attend gives
-     * 0 and a log-sum-exp of −∞. No gradient passes through the log-sum-exp.
+     * the log-sum-exp of the scaled scores [B, H, T], float64 for float64, else float32. A query with nothing to attend
+     * gives 0 and a log-sum-exp of −∞. No gradient passes through the log-sum-exp.
      */
     record Attention(double scale, boolean causal) implements AttentionOp {
         @Override

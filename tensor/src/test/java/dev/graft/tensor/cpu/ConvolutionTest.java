@@ -396,7 +396,8 @@ class ConvolutionTest {
         assertThatThrownBy(() -> ConvGeometry.of(70_000, 224, 224, 3, 8, 3, 3, 1, 1)).isInstanceOf(GraftException.class)
                 .hasMessageContaining("smaller batch");
         ConvGeometry g = ConvGeometry.of(1, 4, 4, 3, 8, 3, 3, 1, 1);
-        assertThatThrownBy(() -> Convolution.forward(g, new float[47], 0, new float[216], 0, new float[128], 0, Epilogue.NONE))
+        assertThatThrownBy(() ->
+                Convolution.forward(g, new float[47], 0, new float[216], 0, new float[128], 0, Epilogue.NONE))
                 .isInstanceOf(GraftException.class).hasMessageContaining("x needs 48 values");
     }
 

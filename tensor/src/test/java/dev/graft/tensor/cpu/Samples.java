@@ -15,7 +15,8 @@ final class Samples {
     private Samples() {}
 
     static Stream<ElementLoops> elementLoops() {
-        return Simd.ENABLED ? Stream.of(new PlainElementLoops(), new SimdElementLoops()) : Stream.of(new PlainElementLoops());
+        return Simd.ENABLED ? Stream.of(new PlainElementLoops(), new SimdElementLoops())
+                : Stream.of(new PlainElementLoops());
     }
 
     static Stream<RowLoops> rowLoops() {

@@ -375,7 +375,8 @@ final class TileKernelsGenerator {
             String guard = registers > 12 || (nv == 1 && rows > 8) ? "WIDE && " : "";
             boolean loop = s == 0 || (s == 1 && nv <= 2);
             line(8, (loop ? "for (; " : "if (") + guard + "i + " + rows + " <= m" + (loop ? "; i += " + rows : "") + ") {");
-            line(12, "tile" + rows + "x" + nv + "(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);");
+            line(12, "tile" + rows + "x" + nv
+                    + "(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);");
             if (!loop && rows > 1) {
                 line(12, "i += " + rows + ";");
             }

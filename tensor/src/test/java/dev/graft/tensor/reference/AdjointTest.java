@@ -55,7 +55,8 @@ class AdjointTest {
     @Test
     void poolingAndItsGradients() {
         List<PoolParams> params = List.of(PoolParams.of(2, 2, 0), PoolParams.of(3, 2, 1),
-                PoolParams.of(3, 2, 1).withCeilMode(true), new PoolParams(2, 3, 1, 2, 1, 0, 0, 2, false), PoolParams.of(2, 3, 0));
+                PoolParams.of(3, 2, 1).withCeilMode(true), new PoolParams(2, 3, 1, 2, 1, 0, 0, 2, false),
+                PoolParams.of(2, 3, 0));
         Shape image = Shape.of(2, 7, 8, 3);
         for (PoolParams p : params) {
             for (boolean padding : new boolean[] {false, true}) {

@@ -32,7 +32,8 @@ public record CenterCrop(int height, int width, Tie tie) implements Transform {
         int missingHeight = Math.max(0, height - image.height());
         int missingWidth = Math.max(0, width - image.width());
         if (missingHeight + missingWidth > 0) {
-            image = image.pad(missingWidth / 2, missingHeight / 2, (missingWidth + 1) / 2, (missingHeight + 1) / 2, Rgb.BLACK);
+            image = image.pad(missingWidth / 2, missingHeight / 2, (missingWidth + 1) / 2, (missingHeight + 1) / 2,
+                    Rgb.BLACK);
         }
         return image.crop(middle(image.height() - height), middle(image.width() - width), height, width);
     }

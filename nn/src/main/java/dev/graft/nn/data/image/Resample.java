@@ -195,7 +195,10 @@ final class Resample {
         return indices;
     }
 
-    /** For each output place: its first source pixel, how many of them, and {@code size} slots, a multiple of four, of fixed-point weights. */
+    /**
+     * For each output place: its first source pixel, how many of them, and {@code size} slots, a multiple of four, of
+     * fixed-point weights.
+     */
     private record Weights(int[] start, int[] count, int[] fixed, int size) {
         /** The first source pixel of all. */
         int first() {
