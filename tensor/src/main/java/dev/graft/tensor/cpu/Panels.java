@@ -15,7 +15,7 @@ final class Panels {
     static final int ROWS = 140;
 
     /** Columns of A that are packed at a time: with {@link #ROWS} half a megabyte. */
-    private static final int SLAB = 768;
+    private static final int SLAB = 1024;
 
     /** Rows of A that are used at a time where they lie: their results are in the cache when the epilogue comes. */
     private static final int ROWS_IN_PLACE = 96;
