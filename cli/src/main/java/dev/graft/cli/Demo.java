@@ -44,11 +44,15 @@ final class Demo implements Callable<Integer> {
     private Path folder;
 
     @Mixin
+    private Threads threads;
+
+    @Mixin
     private Devices devices;
 
     @Override
     public Integer call() throws IOException {
         PrintWriter out = spec.commandLine().getOut();
+        threads.apply();
         Device device = devices.choose(out);
         DemoSettings settings = quick ? DemoSettings.QUICK : DemoSettings.FULL;
         if (seeds != null) {

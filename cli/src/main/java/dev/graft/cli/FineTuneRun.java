@@ -15,7 +15,6 @@ import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.PretrainedModel;
 import dev.graft.pretrained.ZooModel;
 import dev.graft.tensor.Device;
-import dev.graft.tensor.cpu.WorkerPool;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -40,11 +39,13 @@ final class FineTuneRun implements AutoCloseable {
      *
      * @param model   with its options
      * @param weights or null
+     * @param workers or null for the loader's default
      */
-    record Request(ZooModel model, Path weights, Path data, double valFraction, int threads, boolean cache, Device device) {
+    record Request(ZooModel model, Path weights, Path data, double valFraction, int threads, Integer workers, boolean cache,
+                   Device device) {
         RunConfig resolved(PretrainedModel m) {
             return new RunConfig(m.name(), m.options(), weights == null ? null : absolute(weights), m.preprocessing(),
-                    absolute(data), valFraction, threads, cache);
+                    absolute(data), valFraction, threads, workers, cache);
         }
 
         private static String absolute(Path p) {
@@ -53,7 +54,7 @@ final class FineTuneRun implements AutoCloseable {
     }
 
     private FineTuneRun(RunConfig config, FineTunePlan plan, ImageFolder images, DataSplit data, PretrainedModel model,
-                        TrainingCheckpoint checkpoint, Path folder, PrintWriter to) {
+                        TrainingCheckpoint checkpoint, Integer workers, Path folder, PrintWriter to) {
         this.config = config;
         this.plan = plan;
         this.images = images;
@@ -62,13 +63,16 @@ final class FineTuneRun implements AutoCloseable {
         this.checkpoint = checkpoint;
         this.tuning = new FineTuning(model.network(), plan, data, model.preprocessing().training(),
                 model.preprocessing().evaluation());
+        if (workers != null) {
+            tuning.workers(workers);
+        }
         this.folder = folder;
         this.to = to;
     }
 
     /** Checks everything that can be checked, then makes {@code folder} with what {@link #resume} needs. */
     static FineTuneRun begin(Request request, Recipe recipe, Path folder, PrintWriter to) throws IOException {
-        setThreads(request.threads());
+        Threads.apply(request.threads());
         ImageFolder images = open(request.data(), to);
         PretrainedModel model = null;
         try {
@@ -79,7 +83,8 @@ final class FineTuneRun implements AutoCloseable {
             model.to(request.device());
             FineTunePlan plan = recipe.plan(model.network());
             RunConfig config = request.resolved(model);
-            FineTuneRun run = new FineTuneRun(config, plan, images, data, model, null, folder, to);
+            FineTuneRun run = new FineTuneRun(config, plan, images, data, model, null, request.workers(),
+                    folder, to);
             run.tuning.prepare();
             OutputFolder.create(folder);
             config.write(folder);
@@ -92,10 +97,10 @@ final class FineTuneRun implements AutoCloseable {
     }
 
     /** Goes on with the run in {@code folder} from its newest intact checkpoint; from the start when there is none yet. */
-    static FineTuneRun resume(Path folder, Device device, int threads, PrintWriter to) throws IOException {
+    static FineTuneRun resume(Path folder, Device device, int threads, Integer workers, PrintWriter to) throws IOException {
         RunConfig config = RunConfig.read(folder);
         FineTunePlan plan = FineTunePlan.fromJson(Files.readString(folder.resolve(RunFiles.PLAN)));
-        setThreads(threads > 0 ? threads : config.threads());
+        Threads.apply(threads > 0 ? threads : config.threads());
         ImageFolder images = open(Path.of(config.data()), to);
         PretrainedModel model = null;
         TrainingCheckpoint checkpoint = null;
@@ -110,19 +115,14 @@ final class FineTuneRun implements AutoCloseable {
             model.to(device);
             to.println(checkpoint == null ? "Resuming " + folder + ": there is no checkpoint yet, so it begins again"
                     : "Resuming " + folder + " after epoch " + checkpoint.state().epoch() + " of " + plan.epochs());
-            return new FineTuneRun(config, plan, images, data, model, checkpoint, folder, to);
+            return new FineTuneRun(config, plan, images, data, model, checkpoint,
+                    workers != null ? workers : config.workers(), folder, to);
         } catch (RuntimeException e) {
             if (checkpoint != null) {
                 checkpoint.close();
             }
             close(images, model);
             throw e;
-        }
-    }
-
-    private static void setThreads(int threads) {
-        if (threads > 0) {
-            WorkerPool.setThreads(threads);
         }
     }
 

@@ -108,8 +108,13 @@ final class Finetune implements Callable<Integer> {
     @Option(names = "--no-cache", description = "Do not keep features of frozen layers on disk for later runs.")
     private boolean noCache;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Default: all cores.", defaultValue = "0")
-    private int threads;
+    @Mixin
+    private Threads threads;
+
+    @Option(names = "--workers", paramLabel = "N", converter = Threads.Count.class, description = "Threads that decode and"
+            + " vary images ahead of the training; with 0 the training thread does it. Default: half as many as compute,"
+            + " from 1 to 8.")
+    private Integer workers;
 
     @Mixin
     private Devices devices;
@@ -131,7 +136,7 @@ final class Finetune implements Callable<Integer> {
         Watch.check(profile);
         if (resume != null) {
             checkResumeAlone();
-            run = FineTuneRun.resume(resume, devices.choose(to), threads, to);
+            run = FineTuneRun.resume(resume, devices.choose(to), threads.chosen, workers, to);
         } else {
             require(network.model, "--model");
             require(data, "--data");
@@ -139,8 +144,8 @@ final class Finetune implements Callable<Integer> {
             Strategy s = Strategy.parse(strategy);
             Device device = devices.choose(to);
             OutputFolder.checkFree(out);
-            run = FineTuneRun.begin(new FineTuneRun.Request(network.choose(), network.weights, data, valFraction, threads,
-                    !noCache, device), new Recipe(s, freeze, epochs, batch, lr, seed, augment,
+            run = FineTuneRun.begin(new FineTuneRun.Request(network.choose(), network.weights, data, valFraction,
+                    threads.chosen, workers, !noCache, device), new Recipe(s, freeze, epochs, batch, lr, seed, augment,
                     featureCache.toLowerCase(Locale.ROOT), augmentedCopies, labelSmoothing, patience, precision.chosen),
                     out, to);
         }
@@ -159,7 +164,7 @@ final class Finetune implements Callable<Integer> {
     }
 
     private void checkResumeAlone() {
-        List<String> free = List.of("--resume", "--threads", "--device", "--profile", "--nan-guard", "--debug");
+        List<String> free = List.of("--resume", "--threads", "--workers", "--device", "--profile", "--nan-guard", "--debug");
         List<String> others = spec.commandLine().getParseResult().matchedOptions().stream().map(OptionSpec::longestName)
                 .filter(n -> !free.contains(n)).toList();
         if (!others.isEmpty()) {

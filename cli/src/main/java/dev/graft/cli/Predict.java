@@ -11,7 +11,6 @@ import dev.graft.pretrained.PretrainedModel;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
-import dev.graft.tensor.cpu.WorkerPool;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,8 +73,8 @@ final class Predict implements Callable<Integer> {
     @Option(names = "--json", description = "One JSON object per image and line.")
     private boolean json;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Default: all cores.", defaultValue = "0")
-    private int threads;
+    @Mixin
+    private Threads threads;
 
     @Option(names = "--quantize", paramLabel = "T", converter = StoredType.class,
             description = "Store the weights of linear layers as int8 or bfloat16: a quarter or half of their memory.")
@@ -109,9 +108,7 @@ final class Predict implements Callable<Integer> {
         if (top < 1) {
             throw new ParameterException(spec.commandLine(), "--top is " + top + ", it must be 1 or more");
         }
-        if (threads > 0) {
-            WorkerPool.setThreads(threads);
-        }
+        threads.apply();
         Device device = devices.choose(spec.commandLine().getErr());
         List<Path> files = files();
         CompletableFuture<Decoded> next = decode(files, 0); // while the weights are read

@@ -80,6 +80,9 @@ final class Pretrain implements Callable<Integer> {
     private Path folder;
 
     @Mixin
+    private Threads threads;
+
+    @Mixin
     private Devices devices;
 
     @Mixin
@@ -91,6 +94,7 @@ final class Pretrain implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         PrintWriter out = spec.commandLine().getOut();
+        threads.apply();
         Device device = devices.choose(out);
         if (!resume) {
             OutputFolder.checkFree(folder);

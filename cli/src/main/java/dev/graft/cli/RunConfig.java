@@ -22,6 +22,7 @@ import java.util.Map;
  * @param data          absolute path of the images
  * @param valFraction   share of the images kept for validation where the folder has no such part
  * @param threads       of the computation; 0 for all cores
+ * @param workers       threads that decode; null for the loader's default
  * @param cache         whether features of frozen stages are kept on disk
  */
 record RunConfig(
@@ -32,6 +33,7 @@ record RunConfig(
         @JsonProperty("data") String data,
         @JsonProperty("val_fraction") double valFraction,
         @JsonProperty("threads") int threads,
+        @JsonProperty("workers") Integer workers,
         @JsonProperty("cache") boolean cache) {
     static final String FILE = "run.json";
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -39,10 +41,11 @@ record RunConfig(
 
     RunConfig {
         options = options == null ? Map.of() : Map.copyOf(options);
-        if (model == null || preprocessing == null || data == null || !(valFraction > 0 && valFraction < 1) || threads < 0) {
+        if (model == null || preprocessing == null || data == null || !(valFraction > 0 && valFraction < 1) || threads < 0
+                || workers != null && workers < 0) {
             throw new GraftException("run: a model, its preprocessing, data, a validation fraction between 0 and 1 and no"
-                    + " negative number of threads are needed, got " + model + ", " + preprocessing + ", " + data + ", "
-                    + valFraction + ", " + threads);
+                    + " negative number of threads and workers are needed, got " + model + ", " + preprocessing + ", " + data
+                    + ", " + valFraction + ", " + threads + ", " + workers);
         }
     }
 

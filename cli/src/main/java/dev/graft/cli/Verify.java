@@ -36,11 +36,15 @@ final class Verify implements Callable<Integer> {
     private final Map<String, String> options = new LinkedHashMap<>();
 
     @Mixin
+    private Threads threads;
+
+    @Mixin
     private Devices devices;
 
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
+        threads.apply();
         Device device = devices.choose(out);
         ZooModel m = ModelZoo.find(model).options(options);
         Verification v = weights == null ? m.verify(device) : m.verify(weights, device);

@@ -9,6 +9,7 @@ import dev.graft.pretrained.ModelZoo;
 import dev.graft.pretrained.PretrainedModel;
 import dev.graft.pretrained.format.WeightFile;
 import dev.graft.tensor.DType;
+import dev.graft.tensor.cpu.WorkerPool;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,6 +57,20 @@ class CommandsTest {
             Graft run = Graft.run(command, "--help");
             assertThat(run.code()).as(command).isZero();
             assertThat(run.out()).contains("Usage: graft " + command);
+        }
+    }
+
+    @Test
+    void whatComputesTakesANumberOfThreads() {
+        for (String command : List.of("finetune", "predict", "pretrain", "demo", "verify")) {
+            assertThat(Graft.run(command, "--help").out()).as(command).contains("--threads=N");
+        }
+        int before = WorkerPool.shared().threads();
+        try {
+            assertThat(Graft.run("verify", "graft_cifar", "--threads", before + 1).code()).isZero();
+            assertThat(WorkerPool.shared().threads()).isEqualTo(before + 1);
+        } finally {
+            WorkerPool.setThreads(before);
         }
     }
 

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.graft.cli.report.RunFiles;
 import dev.graft.nn.transfer.FineTunePlan;
 import dev.graft.pretrained.format.WeightFile;
+import dev.graft.tensor.cpu.WorkerPool;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -123,6 +124,50 @@ class FinetuneTest {
         assertThat(run.out()).contains("after epoch 4 of 5").contains("epoch 5/5").doesNotContain("epoch 4/5");
         assertThat(Files.readAllBytes(out.resolve("model.safetensors"))).isEqualTo(whole);
         assertThat(Files.readAllLines(out.resolve("history.csv"))).hasSize(6);
+    }
+
+    @Test
+    void threadsAndWorkersDoNotChangeWhatComesOut() throws Exception {
+        int before = WorkerPool.shared().threads();
+        try {
+            assertThat(finetune("--strategy", "finetune", "--epochs", 2, "--batch", 8, "--threads", 2, "--workers", 0).code())
+                    .isZero();
+            assertThat(WorkerPool.shared().threads()).isEqualTo(2);
+        } finally {
+            WorkerPool.setThreads(before);
+        }
+        byte[] model = Files.readAllBytes(out.resolve("model.safetensors"));
+        JsonNode config = new ObjectMapper().readTree(out.resolve("run.json").toFile());
+        assertThat(config.get("workers").asInt(-1)).isZero();
+        assertThat(config.get("threads").asInt()).isEqualTo(2);
+        out = folder.resolve("other");
+        assertThat(finetune("--strategy", "finetune", "--epochs", 2, "--batch", 8, "--workers", 3).code()).isZero();
+        assertThat(Files.readAllBytes(out.resolve("model.safetensors"))).isEqualTo(model);
+    }
+
+    /** Also a run that was begun when there was no choice. */
+    @Test
+    void aResumedRunMayHaveOtherThreadsAndWorkers() throws Exception {
+        finetune("--epochs", 1, "--workers", 1);
+        byte[] model = Files.readAllBytes(out.resolve("model.safetensors"));
+        Path config = out.resolve("run.json");
+        String text = Files.readString(config);
+        String old = text.replaceAll("(?m)^ *\"workers\".*\\R", "");
+        assertThat(old).isNotEqualTo(text);
+        Files.writeString(config, old);
+        assertThat(Graft.run("finetune", "--resume", out).code()).isZero();
+        assertThat(Graft.run("finetune", "--resume", out, "--workers", 2).code()).isZero();
+        assertThat(Files.readAllBytes(out.resolve("model.safetensors"))).isEqualTo(model);
+    }
+
+    @Test
+    void numbersOfThreadsAreNotNegative() {
+        for (String option : new String[] {"--threads", "--workers"}) {
+            Graft run = finetune(option, -1);
+            assertThat(run.code()).isEqualTo(2);
+            assertThat(run.err()).contains(option).contains("'-1' is no number of threads");
+        }
+        assertThat(out).doesNotExist();
     }
 
     @Test

@@ -30,7 +30,7 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
     }
 
     static FeatureChoice of(StagedNetwork net, FineTunePlan plan, DataSplit data, Transforms train, Transforms eval,
-                            FeatureCache cache) {
+                            FeatureCache cache, int workers) {
         int prefix = plan.lastingPrefix(net);
         if (prefix == 0) {
             return none(null);
@@ -47,10 +47,10 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
         int copies = train.random() ? Math.max(1, plan.augmentedCopies()) : 1;     // else they would all be the same
         for (int copy = 0; copy < copies; copy++) {
             training.add(new FeatureRequest(net, prefix, network, data.train(), train, plan.precision(), plan.seed(),
-                    copy));
+                    copy, workers));
         }
         FeatureRequest validation = new FeatureRequest(net, prefix, network, data.validation(), eval, plan.precision(),
-                0, 0);
+                0, 0, workers);
         FeatureChoice choice = new FeatureChoice(prefix, List.copyOf(training), validation, null);
         String obstacle = choice.isStored(cache, plan.featureFormat()) ? null : choice.obstacle(cache, plan.featureFormat());
         return obstacle == null ? choice : none(obstacle);

@@ -52,6 +52,7 @@ public final class FineTuning {
     private FeatureCache cache = FeatureCache.standard();
     private CheckpointPolicy checkpoints;
     private TrainingCheckpoint resumed;
+    private Integer workers;        // null: as many as the loader takes by default
     private boolean newHead = true;
     private boolean prepared;
     private boolean progress;
@@ -115,6 +116,15 @@ public final class FineTuning {
         return this;
     }
 
+    /**
+     * How many threads decode and vary images, from 0, when the thread that trains does it, to 256. By default
+     * {@link LoaderOptions#defaultWorkers}. What comes out does not depend on it.
+     */
+    public FineTuning workers(int n) {
+        workers = LoaderOptions.eval(plan.batch()).withWorkers(n).workers();
+        return this;
+    }
+
     /** Shows a progress bar when the output is a terminal. */
     public FineTuning progress(boolean on) {
         progress = on;
@@ -164,7 +174,7 @@ public final class FineTuning {
             resumed.loadInto(net);      // before the features of frozen stages are computed with these weights
         }
         FeatureCache mine = cache.forRun();
-        FeatureChoice choice = FeatureChoice.of(net, plan, data, train, eval, mine);
+        FeatureChoice choice = FeatureChoice.of(net, plan, data, train, eval, mine, loadingThreads());
         plan.applyTo(net, 0);
         try (Sources sources = sources(choice, mine);
                 Optimizer optimizer = new Optimizer(net, plan.rule(), plan.groups())) {
@@ -253,7 +263,11 @@ public final class FineTuning {
 
     private FeatureData images(Dataset set, Transforms transforms, boolean training) {
         LoaderOptions o = training ? LoaderOptions.train(plan.batch(), plan.seed()) : LoaderOptions.eval(plan.batch());
-        return FeatureData.images(new DataLoader(set, transforms, o));
+        return FeatureData.images(new DataLoader(set, transforms, o.withWorkers(loadingThreads())));
+    }
+
+    private int loadingThreads() {
+        return workers == null ? LoaderOptions.defaultWorkers() : workers;
     }
 
     private FeatureData features(List<FeatureRequest> copies, boolean training, FeatureCache mine) {

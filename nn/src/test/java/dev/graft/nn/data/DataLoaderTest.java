@@ -18,6 +18,7 @@ import dev.graft.nn.data.image.Transforms;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.cpu.WorkerPool;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -115,6 +116,25 @@ class DataLoaderTest {
         assertThat(run(data, RANDOM, options.withWorkers(3).withCacheBytes(5000), 3, 0)).isEqualTo(first);
         assertThat(run(data, RANDOM, options, 4, 0)).isNotEqualTo(first);
         assertThat(run(data, RANDOM, LoaderOptions.train(8, 43), 3, 0)).isNotEqualTo(first);
+    }
+
+    @Test
+    void asManyWorkersAsHalfOfThePoolAndTheSameForAnyPool() {
+        Dataset data = pictures(21);
+        int before = WorkerPool.shared().threads();
+        Set<List<Seen>> seen = new HashSet<>();
+        try {
+            for (int[] pair : new int[][] {{1, 1}, {2, 1}, {3, 1}, {6, 3}, {40, 8}}) {
+                WorkerPool.setThreads(pair[0]);
+                assertThat(LoaderOptions.defaultWorkers()).as(pair[0] + " threads").isEqualTo(pair[1]);
+                assertThat(LoaderOptions.train(4, 5).workers()).isEqualTo(pair[1]);
+                assertThat(LoaderOptions.eval(4).workers()).isEqualTo(pair[1]);
+                seen.add(run(data, RANDOM, LoaderOptions.train(4, 5), 1, 0));
+            }
+        } finally {
+            WorkerPool.setThreads(before);
+        }
+        assertThat(seen).hasSize(1);
     }
 
     @Test

@@ -113,7 +113,7 @@ class FeatureCacheTest {
 
     private FeatureRequest request(Dataset data) {
         return new FeatureRequest(net, 1, FeatureKey.ofStages(net, 1, Precision.FLOAT32), data, PLAIN,
-                Precision.FLOAT32, 0, 0);
+                Precision.FLOAT32, 0, 0, 1);
     }
 
     private Features features(FeatureCache cache, Dataset data) {

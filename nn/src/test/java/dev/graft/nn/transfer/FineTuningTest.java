@@ -15,6 +15,7 @@ import dev.graft.nn.Sequential;
 import dev.graft.nn.data.DataSplit;
 import dev.graft.nn.data.Dataset;
 import dev.graft.nn.data.ImageArrays;
+import dev.graft.nn.data.LoaderOptions;
 import dev.graft.nn.data.image.Normalize;
 import dev.graft.nn.data.image.RandomCrop;
 import dev.graft.nn.data.image.RandomHorizontalFlip;
@@ -225,6 +226,36 @@ class FineTuningTest {
         return values(net, "head");
     }
 
+    /** The names of the threads that made images when the first step was done; the weights after the run in {@code all}. */
+    private List<String> loaders(FineTunePlan plan, Integer workers, List<Map<String, float[]>> all) {
+        List<String> names = new ArrayList<>();
+        TinyNetwork net = pretrained();
+        FineTuning t = tuning(net, plan, data(3, 1)).cache(null).on(e -> {
+            if (e instanceof TrainEvent.Step s && s.step() == 1) {
+                Thread.getAllStackTraces().keySet().stream().map(Thread::getName).filter(n -> n.startsWith("graft-data"))
+                        .forEach(names::add);
+            }
+        });
+        (workers == null ? t : t.workers(workers)).run();
+        all.add(values(net, "*"));
+        return names;
+    }
+
+    @Test
+    void theNumberOfWorkersIsAskedForAndChangesNothing() {
+        FineTunePlan plan = FineTunePlan.of(Strategy.FINETUNE, pretrained(), 2).withBatch(8).withSeed(3);
+        List<Map<String, float[]>> all = new ArrayList<>();
+        assertThat(loaders(plan, 0, all)).isEmpty();
+        assertThat(loaders(plan, 3, all)).hasSize(3);
+        assertThat(loaders(plan, null, all)).hasSize(LoaderOptions.defaultWorkers());
+        FineTunePlan cached = FineTunePlan.of(Strategy.FEATURES, pretrained(), 2).withBatch(8);
+        loaders(cached, 0, all);
+        loaders(cached, 4, all);
+        assertThat(same(all.get(0), all.get(1)) && same(all.get(0), all.get(2)) && same(all.get(3), all.get(4))).isTrue();
+        assertThatThrownBy(() -> tuning(pretrained(), plan, data(3, 1)).workers(-1)).isInstanceOf(GraftException.class)
+                .hasMessageContaining("0 to 256 workers").hasMessageContaining("workers -1");
+    }
+
     @Test
     void aPlanOfBeforeKeepsFloat32() {
         String json = FineTunePlan.of(Strategy.FEATURES, pretrained(), 4).toJson();
@@ -274,7 +305,7 @@ class FineTuningTest {
 
     private static String key(StagedNetwork net, int prefix, Dataset data, Transforms transforms, Precision precision) {
         String network = FeatureKey.ofStages(net, prefix, precision);
-        return new FeatureRequest(net, prefix, network, data, transforms, precision, 0, 0).key(FeatureFormat.AUTO);
+        return new FeatureRequest(net, prefix, network, data, transforms, precision, 0, 0, 1).key(FeatureFormat.AUTO);
     }
 
     @Test
