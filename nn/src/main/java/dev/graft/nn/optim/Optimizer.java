@@ -12,6 +12,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -84,17 +85,9 @@ public final class Optimizer implements AutoCloseable {
         this.rule = rule;
         List<ParamGroup> all = new ArrayList<>(groups);
         Map<String, Parameter> parameters = model.parameters();
-        int[] members = new int[groups.size() + 1];
-        for (Map.Entry<String, Parameter> e : parameters.entrySet()) {
-            int g = 0;
-            while (g < groups.size() && !groups.get(g).selector().matches(e.getKey())) {
-                g++;
-            }
-            members[g]++;
-            entries.put(e.getKey(), new Entry(e.getValue(), g));
-        }
-        checkGroups(groups, members, parameters.keySet());
-        if (members[groups.size()] > 0 || groups.isEmpty()) {
+        check(groups, parameters.keySet());
+        parameters.forEach((path, p) -> entries.put(path, new Entry(p, index(groups, path))));
+        if (groups.isEmpty() || entries.values().stream().anyMatch(e -> e.group == groups.size())) {
             all.add(ParamGroup.of("default", ParamSelector.ALL));
         }
         this.groups = List.copyOf(all);
@@ -105,7 +98,23 @@ public final class Optimizer implements AutoCloseable {
         });
     }
 
-    private static void checkGroups(List<ParamGroup> groups, int[] members, Set<String> paths) {
+    /** Of the first group that selects {@code path}, or the number of groups. */
+    private static int index(List<ParamGroup> groups, String path) {
+        int g = 0;
+        while (g < groups.size() && !groups.get(g).selector().matches(path)) {
+            g++;
+        }
+        return g;
+    }
+
+    /**
+     * Refuses {@code groups} that an optimizer of parameters at {@code paths} would refuse.
+     *
+     * @throws GraftException when a group gets no parameter, or two have the same name
+     */
+    public static void check(List<ParamGroup> groups, Collection<String> paths) {
+        int[] members = new int[groups.size() + 1];
+        paths.forEach(path -> members[index(groups, path)]++);
         Set<String> names = new HashSet<>();
         for (int i = 0; i < groups.size(); i++) {
             ParamGroup g = groups.get(i);

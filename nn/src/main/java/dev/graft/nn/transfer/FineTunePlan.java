@@ -8,14 +8,17 @@ import dev.graft.nn.ParamSelector;
 import dev.graft.nn.Parameter;
 import dev.graft.nn.Precision;
 import dev.graft.nn.optim.AdamW;
+import dev.graft.nn.optim.Optimizer;
 import dev.graft.nn.optim.ParamGroup;
 import dev.graft.nn.optim.Schedule;
 import dev.graft.nn.optim.UpdateRule;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.GraftException;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 
@@ -265,27 +268,67 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
      * was frozen by hand before is trained unless the plan freezes it.
      *
      * @throws GraftException when a pattern selects nothing, nothing is left to train, or a weight that is stored in fewer
-     *                        bits is to be trained, in this epoch or another one
+     *                        bits is to be trained, in this epoch or another one; {@code net} is as it was then
      */
     public void applyTo(StagedNetwork net, int epoch) {
-        Set<String> paths = new LinkedHashSet<>(net.parameters().keySet());
-        paths.addAll(net.modules().keySet());
-        checkSelects("freeze", frozen, paths);
-        unfreezing.forEach(u -> checkSelects("unfreeze", u.selector(), paths));
-        checkStored(net);
+        Map<String, Parameter> parameters = net.parameters();
+        checkSelection(parameters.keySet(), net.modules().keySet(), null);
+        checkStored(net, parameters);
+        checkTrains(net, parameters.keySet(), epoch);
+        net.freeze(frozenAt(epoch), fixedStatistics);
+    }
+
+    /**
+     * Refuses what {@link #applyTo} or the optimizer would refuse in any epoch, while nothing of {@code net} has changed.
+     *
+     * @param newHead whether the head is about to be replaced: only then it is known what is in the new one, so patterns
+     *                that begin with its path and select nothing yet are left to {@link #applyTo}
+     */
+    void check(StagedNetwork net, boolean newHead) {
+        Map<String, Parameter> parameters = net.parameters();
+        String head = newHead ? net.headPath() : null;
+        checkSelection(parameters.keySet(), net.modules().keySet(), head);
+        if (!randomWeights) {           // else they all begin anew, in float32
+            Map<String, Parameter> kept = new LinkedHashMap<>(parameters);
+            kept.keySet().removeIf(path -> newHead && net.head().matches(path));
+            checkStored(net, kept);
+        }
+        for (int e = 0; e < epochs; e++) {
+            if (e == 0 || changesAt(e)) {
+                checkTrains(net, parameters.keySet(), e);
+            }
+        }
+        if (groups.stream().map(ParamGroup::selector).noneMatch(s -> parameters.keySet().stream().noneMatch(s::matches)
+                && s.patterns().stream().anyMatch(p -> isOfHead(p, head)))) {
+            Optimizer.check(groups, parameters.keySet());
+        }
+    }
+
+    private void checkSelection(Set<String> parameters, Set<String> modules, String head) {
+        Set<String> paths = new LinkedHashSet<>(parameters);
+        paths.addAll(modules);
+        checkSelects("freeze", frozen, paths, head);
+        unfreezing.forEach(u -> checkSelects("unfreeze", u.selector(), paths, head));
+    }
+
+    /** Whether what {@code pattern} selects lies in the module at {@code head}; false when that is null. */
+    private static boolean isOfHead(String pattern, String head) {
+        return head != null && pattern.replaceFirst("^!?(re:)?\\^?", "").replace("\\", "").startsWith(head);
+    }
+
+    private void checkTrains(StagedNetwork net, Set<String> parameters, int epoch) {
         ParamSelector now = frozenAt(epoch);
-        net.freeze(now, fixedStatistics);
-        if (net.parameters().values().stream().noneMatch(Parameter::trainable)) {
+        if (parameters.stream().allMatch(now::matches)) {
             throw new GraftException("plan: everything is frozen in epoch " + epoch + " ('" + now
                     + "'): leave at least the head, " + net.headPath() + ", trainable");
         }
     }
 
     /** A mistyped pattern would train what should be frozen, or never train what should be unfrozen. */
-    private static void checkSelects(String what, ParamSelector selector, Set<String> paths) {
+    private static void checkSelects(String what, ParamSelector selector, Set<String> paths, String head) {
         for (String p : selector.patterns()) {
             ParamSelector alone = new ParamSelector(List.of(p.startsWith("!") ? p.substring(1) : p));
-            if (paths.stream().noneMatch(alone::matches)) {
+            if (paths.stream().noneMatch(alone::matches) && !isOfHead(p, head)) {
                 throw new GraftException("plan: " + what + " pattern '" + p + "' selects no parameter and no layer of the"
                         + " network: the nearest names are " + String.join(", ", NearestNames.ofPattern(p, paths, 3)));
             }
@@ -293,8 +336,8 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
     }
 
     /** Of all epochs, so that a run does not end hours later, when a weight of few bits would be unfrozen. */
-    private void checkStored(StagedNetwork net) {
-        net.parameters().forEach((path, p) -> {
+    private void checkStored(StagedNetwork net, Map<String, Parameter> parameters) {
+        parameters.forEach((path, p) -> {
             for (int e = 0; p.dtype() != DType.F32 && e < epochs; e++) {
                 if ((e == 0 || changesAt(e)) && !frozenAt(e).matches(path)) {
                     String stage = net.stages().stream().filter(s -> s.parameters().matches(path)).map(Stage::name)

@@ -142,6 +142,8 @@ public final class FineTuning {
     /**
      * Puts the head and the first epoch's freezing in place, so that the plan can be printed before the run. {@link #run}
      * does it otherwise; it happens once.
+     *
+     * @throws GraftException when the plan does not fit the network, which is as it was then
      */
     public FineTuning prepare() {
         if (!prepared) {
@@ -158,6 +160,7 @@ public final class FineTuning {
             throw new GraftException("fine-tuning: the head has " + net.classes() + " outputs, the data " + classes
                     + " classes: replace the head");
         }
+        plan.check(net, newHead);       // before anything of the network changes
         if (plan.randomWeights()) {
             net.initialize(plan.seed());
         }

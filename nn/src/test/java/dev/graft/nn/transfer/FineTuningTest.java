@@ -10,6 +10,7 @@ import dev.graft.nn.Identity;
 import dev.graft.nn.Linear;
 import dev.graft.nn.Padding;
 import dev.graft.nn.ParamSelector;
+import dev.graft.nn.Parameter;
 import dev.graft.nn.Precision;
 import dev.graft.nn.Sequential;
 import dev.graft.nn.data.DataSplit;
@@ -21,6 +22,7 @@ import dev.graft.nn.data.image.RandomCrop;
 import dev.graft.nn.data.image.RandomHorizontalFlip;
 import dev.graft.nn.data.image.RgbImage;
 import dev.graft.nn.data.image.Transforms;
+import dev.graft.nn.optim.ParamGroup;
 import dev.graft.nn.optim.Schedule;
 import dev.graft.nn.optim.Sgd;
 import dev.graft.nn.train.TrainEvent;
@@ -450,6 +452,79 @@ class FineTuningTest {
         net.quantize(DType.F32);
         plan.applyTo(net, 0);
         assertThat(net.parameters().get("second.2.weight").trainable()).isFalse();
+    }
+
+    @Test
+    void aRefusedRunHasChangedNothing() {
+        TinyNetwork net = pretrained();
+        net.replace("second.2", new Linear(8, 8));
+        net.freeze(ParamSelector.of("*", "!head"));
+        net.quantize(DType.I8);
+        Map<String, float[]> before = values(net, "*,!second.2");
+        dev.graft.nn.Module head = net.at("head");
+        FineTunePlan good = FineTunePlan.of(Strategy.FEATURES, net, 6).withSeed(5);
+        FineTunePlan fresh = good.withRandomWeights(true);
+        Map<FineTunePlan, String> refused = Map.of(good.freeze("frist"), "'frist' selects no parameter",
+                fresh.freeze("frist"), "'frist' selects no parameter",
+                good.unfreezeAt(2, "secnd"), "'secnd' selects no parameter",
+                good.unfreezeAt(4, "second"), "to be trained from epoch 5 of 6 on, but is stored as " + DType.I8,
+                good.freeze("*"), "everything is frozen in epoch 0",
+                good.unfreezeAt(3, "!head"), "everything is frozen in epoch 3",
+                fresh.withGroup(ParamGroup.of("slow", "frist")), "'frist' selects no parameter");
+        refused.forEach((plan, why) -> {
+            assertThatThrownBy(() -> tuning(net, plan, data(3, 1)).run()).isInstanceOf(GraftException.class)
+                    .hasMessageContaining(why);
+            assertThat(net.at("head")).as(why).isSameAs(head);
+            assertThat(net.classes()).isEqualTo(7);
+            assertThat(same(before, values(net, "*,!second.2"))).as(why).isTrue();
+            assertThat(net.parameters().get("second.2.weight").dtype()).isEqualTo(DType.I8);
+            assertThat(net.parameters().values().stream().filter(Parameter::trainable)).as(why).hasSize(2);
+        });
+        tuning(net, good.unfreezeAt(1, "head"), data(3, 1)).prepare();
+        assertThat(net.classes()).isEqualTo(3);
+    }
+
+    /** A head of other layers than the one before. */
+    private static final class NewKindOfHead extends StagedNetwork {
+        private final Linear body = child("body", new Linear(4, 4));
+        private dev.graft.nn.Module head = child("head", new Linear(4, 7));
+
+        @Override
+        protected List<Stage> chain() {
+            return List.of(Stage.of("body", "body", body::call), Stage.of("head", "head", x -> head.call(x)));
+        }
+
+        @Override
+        public String headPath() {
+            return "head";
+        }
+
+        @Override
+        protected dev.graft.nn.Module newHead(int classes) {
+            return new Sequential(new Linear(4, 5), new Linear(5, classes));
+        }
+
+        @Override
+        protected void replaced(String name, dev.graft.nn.Module old, dev.graft.nn.Module replacement) {
+            head = replacement;
+        }
+
+        @Override
+        public int classes() {
+            return 7;
+        }
+    }
+
+    @Test
+    void aPlanMayNameWhatOnlyTheNewHeadHas() {
+        NewKindOfHead net = new NewKindOfHead();
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 2).freeze("head.0").unfreezeAt(1, "re:head\\.0\\..*")
+                .withGroups(ParamGroup.of("last", "head.1"));
+        tuning(net, plan, data(3, 1)).prepare();
+        assertThat(net.parameters().entrySet().stream().filter(e -> e.getValue().trainable()).map(Map.Entry::getKey))
+                .containsExactly("head.1.weight", "head.1.bias");
+        assertThatThrownBy(() -> tuning(new NewKindOfHead(), plan.freeze("head.7"), data(3, 1)).prepare())
+                .isInstanceOf(GraftException.class).hasMessageContaining("'head.7' selects no parameter");
     }
 
     @Test
