@@ -227,6 +227,7 @@ class FinetuneTest {
         Graft run = finetune("--epochs", 1, "--precision", "bf16", "--profile", trace, "--nan-guard");
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out()).contains("bf16").contains("us/call").containsPattern("(?m)^layer3\\S* +\\d+")
+                .containsPattern("(?m)^wait for data +\\d+")
                 .contains("Trace: " + trace);
         assertThat(new com.fasterxml.jackson.databind.ObjectMapper().readTree(trace.toFile()).path("traceEvents").size())
                 .isGreaterThan(100);

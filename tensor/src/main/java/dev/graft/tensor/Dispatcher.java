@@ -9,6 +9,7 @@ import dev.graft.tensor.op.LayoutOp;
 import dev.graft.tensor.op.Op;
 import dev.graft.tensor.op.Update;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * The way of every op: checks, interceptors, shape rule, memory, backend. Interceptors see the op before its shape rule
@@ -174,6 +175,19 @@ public final class Dispatcher {
         }
         changing("updates", device, () -> Backends.of(device).updateAll(changes, scale));
         changes.forEach(c -> written(c.update(), c.target(), c.in()));
+    }
+
+    /**
+     * What {@code get} gives: the next data that {@code device} is to work on, such as a batch of images. That is no op, but a
+     * profiler tells how long it took.
+     */
+    public static <T> T waiting(Device device, Supplier<T> get) {
+        Supplier<T> r = get;
+        for (Interceptor i : Context.current().interceptors().reversed()) {
+            Supplier<T> inner = r;
+            r = () -> i.waiting(device, inner);
+        }
+        return r.get();
     }
 
     private static void changing(String name, Device device, Runnable change) {

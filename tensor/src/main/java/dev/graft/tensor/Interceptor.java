@@ -2,6 +2,7 @@ package dev.graft.tensor;
 
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.Op;
+import java.util.function.Supplier;
 
 /** Stands between a tensor's op and its backend: the tape, the profiler, autocast and the NaN guard are interceptors. */
 public interface Interceptor {
@@ -25,6 +26,14 @@ public interface Interceptor {
      */
     default void update(String name, Device device, Runnable change) {
         change.run();
+    }
+
+    /**
+     * Runs {@code get}, which gets what {@code device} is to work on next: but for ops in it, the device has nothing to do
+     * meanwhile.
+     */
+    default <T> T waiting(Device device, Supplier<T> get) {
+        return get.get();
     }
 
     /**

@@ -19,11 +19,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * Measures how long each op takes on its device, by marks in the order of the device's work: the host does not wait for an
  * op to end. Ops of a backward pass count for the module whose forward pass they undo. Steps are not recorded as graphs
- * meanwhile, because a graph has no ops to measure.
+ * meanwhile, because a graph has no ops to measure. {@value #WAIT} is the time in which a device had nothing to work on
+ * because its next batch was not there yet; ops that make the batch, such as the gathering of rows, count as themselves.
  *
  * <pre>{@code
  * Profiler p = new Profiler();
@@ -40,6 +42,9 @@ public final class Profiler implements Interceptor {
     /** Events of the trace; what comes later is in the tables only. */
     private static final int TRACED = 200_000;
 
+    /** The name under which waiting stands in both tables and in the trace. */
+    public static final String WAIT = "wait for data";
+
     private final Map<Device, Line> lines = new HashMap<>();
     private final List<Event> events = new ArrayList<>();
     private final Map<String, Sum> ops = new LinkedHashMap<>();
@@ -48,11 +53,20 @@ public final class Profiler implements Interceptor {
     /** A device's work, in its order. */
     private static final class Line {
         private final List<Open> pending = new ArrayList<>();
+        private final Map<Thread, Wait> waiting = new HashMap<>();
         private Mark base;
         private double baseMicros;
     }
 
-    private record Open(String op, String path, String inputs, Mark begin, Mark end) {}
+    /** @param calls 0 for what goes on with a wait behind an op */
+    private record Open(String op, String path, String inputs, int calls, Mark begin, Mark end) {}
+
+    /** A thread's wait since an op in it, with 0 calls, or since its beginning. */
+    private record Wait(Mark since, int calls) {
+        Open until(Mark end) {
+            return new Open(WAIT, WAIT, "", calls, since, end);
+        }
+    }
 
     private record Event(String op, String path, String inputs, Device device, double start, double micros) {}
 
@@ -76,15 +90,17 @@ public final class Profiler implements Interceptor {
             return rows.stream().mapToDouble(Row::micros).sum();
         }
 
-        /** The first {@code n} rows and the sum of the others, one a line. */
+        /** The first {@code n} rows, that of waiting wherever it stands, and the sum of the others, one a line. */
         public String table(int n) {
-            int width = Math.max(what.length(), rows.stream().limit(n).mapToInt(r -> r.name().length()).max().orElse(0));
+            List<Row> shown = new ArrayList<>(rows.subList(0, Math.min(n, rows.size())));
+            List<Row> rest = new ArrayList<>(rows.subList(shown.size(), rows.size()));
+            rest.removeIf(r -> r.name().equals(WAIT) && shown.add(r));
+            int width = Math.max(what.length(), shown.stream().mapToInt(r -> r.name().length()).max().orElse(0));
             StringBuilder s = new StringBuilder();
             s.append(line(width, what, "calls", "ms", "us/call", "share"));
-            rows.stream().limit(n).forEach(r -> s.append(line(width, r.name(), "" + r.calls(), number(r.micros() / 1e3),
+            shown.forEach(r -> s.append(line(width, r.name(), "" + r.calls(), number(r.micros() / 1e3),
                     number(r.micros() / r.calls()), number(100 * r.share()) + " %")));
-            if (rows.size() > n) {
-                List<Row> rest = rows.subList(n, rows.size());
+            if (!rest.isEmpty()) {
                 double micros = rest.stream().mapToDouble(Row::micros).sum();
                 s.append(line(width, rest.size() + " more", "" + rest.stream().mapToLong(Row::calls).sum(),
                         number(micros / 1e3), "", number(100 * rest.stream().mapToDouble(Row::share).sum()) + " %"));
@@ -126,18 +142,56 @@ public final class Profiler implements Interceptor {
         end(name, "", device, begin, backend.mark());
     }
 
+    @Override
+    public <T> T waiting(Device device, Supplier<T> get) {
+        Backend backend = Backends.of(device);
+        boolean mine = beginWait(device, backend);
+        try {
+            return get.get();
+        } finally {
+            if (mine) {
+                endWait(device, backend);
+            }
+        }
+    }
+
+    /** False inside of another wait. */
+    private synchronized boolean beginWait(Device device, Backend backend) {
+        Line line = lines.get(device);
+        if (line != null && line.waiting.containsKey(Thread.currentThread())) {
+            return false;
+        }
+        Mark begin = begin(device, backend);
+        lines.get(device).waiting.put(Thread.currentThread(), new Wait(begin, 1));
+        return true;
+    }
+
+    private synchronized void endWait(Device device, Backend backend) {
+        Line line = lines.get(device);
+        add(device, line, line.waiting.remove(Thread.currentThread()).until(backend.mark()));
+    }
+
     private synchronized Mark begin(Device device, Backend backend) {
         Line line = lines.computeIfAbsent(device, d -> new Line());
         Mark m = backend.mark();
         if (line.base == null) {
             line.base = m;
         }
+        Wait wait = line.waiting.get(Thread.currentThread());
+        if (wait != null) {
+            line.pending.add(wait.until(m));
+        }
         return m;
     }
 
     private synchronized void end(String op, String inputs, Device device, Mark begin, Mark end) {
         Line line = lines.get(device);
-        line.pending.add(new Open(op, Context.current().path(), inputs, begin, end));
+        line.waiting.computeIfPresent(Thread.currentThread(), (t, w) -> new Wait(end, 0));
+        add(device, line, new Open(op, Context.current().path(), inputs, 1, begin, end));
+    }
+
+    private void add(Device device, Line line, Open open) {
+        line.pending.add(open);
         if (line.pending.size() >= PENDING) {
             settle(device, line);
         }
@@ -156,8 +210,8 @@ public final class Profiler implements Interceptor {
         Mark last = null;
         for (Open o : line.pending) {
             double micros = o.begin.microsTo(o.end);
-            add(ops, o.op, micros);
-            add(modules, o.path.isEmpty() ? "(none)" : o.path, micros);
+            add(ops, o.op, o.calls, micros);
+            add(modules, o.path.isEmpty() ? "(none)" : o.path, o.calls, micros);
             if (events.size() < TRACED) {
                 events.add(new Event(o.op, o.path, o.inputs, device, line.baseMicros + line.base.microsTo(o.begin), micros));
             }
@@ -170,9 +224,9 @@ public final class Profiler implements Interceptor {
         line.pending.clear();
     }
 
-    private static void add(Map<String, Sum> to, String name, double micros) {
+    private static void add(Map<String, Sum> to, String name, int calls, double micros) {
         Sum s = to.computeIfAbsent(name, n -> new Sum());
-        s.calls++;
+        s.calls += calls;
         s.micros += micros;
     }
 

@@ -11,6 +11,7 @@ import dev.graft.tensor.op.Update;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -48,6 +49,68 @@ class WatchingTest {
         assertThat(t.table(1).lines()).hasSize(3);
         assertThat(t.table(1).lines().toList().get(1)).matches("conv2d +10 +9\\.0 +900\\.0 +90\\.0 %");
         assertThat(t.table(1).lines().toList().get(2)).matches("2 more +6 +1\\.0 +10\\.0 %");
+        assertThat(t.table(3).lines()).hasSize(4);
+    }
+
+    private static void pause(int millis) {
+        long end = System.nanoTime() + millis * 1_000_000L;
+        while (System.nanoTime() < end) {
+            LockSupport.parkNanos(end - System.nanoTime());
+        }
+    }
+
+    @Test
+    void waitingForDataIsARowWithoutTheOpsThatMakeTheData() throws Exception {
+        Profiler p = new Profiler();
+        Tensor x = Tensor.uniform(-1, 1, 20, 20);
+        for (int i = 0; i < 3; i++) {
+            in("body", p).run(() -> Dispatcher.waiting(Device.CPU, () -> {
+                pause(2);
+                Tensor y = x.relu();
+                pause(2);
+                return Dispatcher.waiting(Device.CPU, () -> y);
+            }).add(1));
+        }
+        assertThat(p.byOp().rows()).extracting(Row::name).containsExactlyInAnyOrder(Profiler.WAIT, "relu", "add");
+        assertThat(p.byOp().rows()).allMatch(r -> r.calls() == 3);
+        assertThat(p.byOp().rows()).filteredOn(r -> r.name().equals(Profiler.WAIT)).singleElement()
+                .satisfies(r -> assertThat(r.micros()).isGreaterThanOrEqualTo(3 * 4000 * 0.999));
+        assertThat(p.byModule().rows()).extracting(Row::name).containsExactlyInAnyOrder(Profiler.WAIT, "body");
+        Path file = dir.resolve("trace.json");
+        p.writeTrace(file);
+        List<String> events = Files.readString(file).lines().filter(l -> l.contains("\"ph\": \"X\"")).toList();
+        assertThat(events).extracting(l -> l.replaceAll(".*\"name\": \"([^\"]+)\".*", "$1")).startsWith(Profiler.WAIT, "relu",
+                Profiler.WAIT, "add", Profiler.WAIT).hasSize(3 * 4);
+        double end = 0;
+        for (String l : events) {
+            double ts = Double.parseDouble(l.replaceAll(".*\"ts\": ([0-9.]+),.*", "$1"));
+            assertThat(ts).as("no event begins before the one before it has ended").isGreaterThanOrEqualTo(end - 0.01);
+            end = ts + Double.parseDouble(l.replaceAll(".*\"dur\": ([0-9.]+),.*", "$1"));
+        }
+    }
+
+    @Test
+    void aWaitThatFailsHasEnded() {
+        Profiler p = new Profiler();
+        Tensor x = Tensor.uniform(-1, 1, 20, 20);
+        Context c = in("body", p);
+        assertThatThrownBy(() -> c.run(() -> Dispatcher.waiting(Device.CPU, () -> {
+            throw new IllegalStateException("no data");
+        }))).hasMessage("no data");
+        c.run(() -> x.relu());
+        c.run(() -> Dispatcher.waiting(Device.CPU, () -> x));
+        assertThat(p.byOp().rows()).extracting(r -> r.name() + " " + r.calls())
+                .containsExactlyInAnyOrder(Profiler.WAIT + " 2", "relu 1");
+    }
+
+    @Test
+    void theTableShowsWaitingAlsoWhereItIsShort() {
+        Profiler.Times t = new Profiler.Times("op", List.of(new Row("conv2d", 10, 9000, 0.9),
+                new Row("relu", 4, 600, 0.06), new Row(Profiler.WAIT, 2, 400, 0.04)));
+        assertThat(t.table(1).lines().skip(1)).satisfiesExactly(l -> assertThat(l).startsWith("conv2d "),
+                l -> assertThat(l).matches("wait for data +2 +0\\.4 +200\\.0 +4\\.0 %"),
+                l -> assertThat(l).matches("1 more +4 +0\\.6 +6\\.0 %"));
+        assertThat(t.table(2).lines()).hasSize(4);
         assertThat(t.table(3).lines()).hasSize(4);
     }
 

@@ -1,6 +1,7 @@
 package dev.graft.nn.train;
 
 import dev.graft.tensor.Device;
+import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Scope;
 import java.util.NoSuchElementException;
 
@@ -31,7 +32,7 @@ final class DeviceBatches implements Batches.Cursor {
     private TrainingBatch load() {
         try (Scope scope = Scope.open("batch")) {
             long start = System.nanoTime();
-            TrainingBatch b = source.next();
+            TrainingBatch b = Dispatcher.waiting(device, source::next);
             waited += System.nanoTime() - start;
             Scope.adopt(b.input());
             Scope.adopt(b.target());

@@ -3,6 +3,7 @@ package dev.graft.nn.transfer;
 import dev.graft.nn.Inference;
 import dev.graft.nn.data.Batch;
 import dev.graft.nn.data.DataLoader;
+import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.io.IOException;
@@ -276,7 +277,7 @@ public final class FeatureCache {
                     DataLoader.Epoch epoch = loader.epoch(request.copy())) {
                 long start = System.nanoTime();
                 while (epoch.hasNext()) {
-                    try (Batch b = epoch.next(); Scope step = Scope.open("features")) {
+                    try (Batch b = Dispatcher.waiting(net.device(), epoch::next); Scope step = Scope.open("features")) {
                         write(b, inference.apply(b.images()));
                         long end = System.nanoTime();
                         seconds.add((end - start) / 1e9 / b.size());

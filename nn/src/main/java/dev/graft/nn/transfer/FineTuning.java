@@ -20,6 +20,7 @@ import dev.graft.nn.train.TrainResult;
 import dev.graft.nn.train.Trainer;
 import dev.graft.nn.train.TrainingBatch;
 import dev.graft.nn.train.TrainingCheckpoint;
+import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
@@ -303,7 +304,7 @@ public final class FineTuning {
                 Batches.Cursor cursor = validation.batches().open(0, 0)) {
             while (cursor.hasNext()) {
                 try (Scope s = Scope.open("evaluation")) {
-                    TrainingBatch b = cursor.next();
+                    TrainingBatch b = Dispatcher.waiting(net.device(), cursor::next);
                     Scope.adopt(b.input());
                     Scope.adopt(b.target());
                     Tensor p = inference.apply(b.input()).softmax();

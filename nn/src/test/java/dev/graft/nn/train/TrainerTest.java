@@ -245,6 +245,21 @@ class TrainerTest {
     }
 
     @Test
+    void theProfileSaysHowLongDataWasWaitedFor() {
+        Blobs b = Blobs.moons(20, 1);
+        Sequential m = Blobs.mlp(1);
+        Batches late = new Late(Batches.of(b.x, b.y, 5), 4);
+        Profiler p = new Profiler();
+        Context.current().with(p).run(() -> new Trainer(m, new Sgd(0.1).optimizer(m), new CrossEntropy(),
+                new TrainOptions(1, 1)).fit(late, late));
+        assertThat(p.byOp().rows()).filteredOn(r -> r.name().equals(Profiler.WAIT)).singleElement().satisfies(r -> {
+            assertThat(r.calls()).as("batches of training and validation").isEqualTo(4 + 4);
+            assertThat(r.micros()).isGreaterThanOrEqualTo(8 * 4000 * 0.999);
+        });
+        assertThat(p.byOp().table(1)).containsPattern("(?m)^wait for data +8 ");
+    }
+
+    @Test
     void theHistoryAsCsv() {
         HistoryRow a = new HistoryRow(0, 1.5, 0.25, Double.NaN, Double.NaN, Map.of(), Map.of("head", 0.1), 10, 2, 5, 0);
         HistoryRow b = new HistoryRow(1, 1, 0.5, 0.75, 1, Map.of(), Map.of("head", 0.05), 10, 2.25, 5, 0.125);

@@ -31,6 +31,7 @@ import dev.graft.tensor.Context;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Profiler;
 import dev.graft.tensor.Tensor;
 import java.io.IOException;
 import java.lang.reflect.RecordComponent;
@@ -256,6 +257,16 @@ class FineTuningTest {
         assertThat(same(all.get(0), all.get(1)) && same(all.get(0), all.get(2)) && same(all.get(3), all.get(4))).isTrue();
         assertThatThrownBy(() -> tuning(pretrained(), plan, data(3, 1)).workers(-1)).isInstanceOf(GraftException.class)
                 .hasMessageContaining("0 to 256 workers").hasMessageContaining("workers -1");
+    }
+
+    @Test
+    void theProfileHasEveryWaitForDataThatOfFeaturesToo() {
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 2).withBatch(8);
+        Profiler p = new Profiler();
+        Context.current().with(p).run(() -> tuning(pretrained(), plan, data(3, 1)).cache(null).run());
+        assertThat(p.byOp().rows()).filteredOn(r -> r.name().equals(Profiler.WAIT)).singleElement()
+                .satisfies(r -> assertThat(r.calls()).as("72 and 24 images in batches of 32 for their features; of 8 in two"
+                        + " epochs, and 24 of them in the evaluation").isEqualTo(3 + 1 + 2 * (9 + 3) + 3));
     }
 
     @Test
