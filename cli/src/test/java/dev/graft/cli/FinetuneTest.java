@@ -130,8 +130,8 @@ class FinetuneTest {
     void threadsAndWorkersDoNotChangeWhatComesOut() throws Exception {
         int before = WorkerPool.shared().threads();
         try {
-            assertThat(finetune("--strategy", "finetune", "--epochs", 2, "--batch", 8, "--threads", 2, "--workers", 0).code())
-                    .isZero();
+            Graft run = finetune("--strategy", "finetune", "--epochs", 2, "--batch", 8, "--threads", 2, "--workers", 0);
+            assertThat(run.code()).as(run.err()).isZero();
             assertThat(WorkerPool.shared().threads()).isEqualTo(2);
         } finally {
             WorkerPool.setThreads(before);

@@ -178,8 +178,8 @@ public final class Dispatcher {
     }
 
     /**
-     * What {@code get} gives: the next data that {@code device} is to work on, such as a batch of images. That is no op, but a
-     * profiler tells how long it took.
+     * What {@code get} gives: the next data that {@code device} is to work on, such as a batch of images. That is no op, but
+     * a profiler tells how long it took.
      */
     public static <T> T waiting(Device device, Supplier<T> get) {
         Supplier<T> r = get;

@@ -79,8 +79,8 @@ class WatchingTest {
         Path file = dir.resolve("trace.json");
         p.writeTrace(file);
         List<String> events = Files.readString(file).lines().filter(l -> l.contains("\"ph\": \"X\"")).toList();
-        assertThat(events).extracting(l -> l.replaceAll(".*\"name\": \"([^\"]+)\".*", "$1")).startsWith(Profiler.WAIT, "relu",
-                Profiler.WAIT, "add", Profiler.WAIT).hasSize(3 * 4);
+        assertThat(events).extracting(l -> l.replaceAll(".*\"name\": \"([^\"]+)\".*", "$1"))
+                .startsWith(Profiler.WAIT, "relu", Profiler.WAIT, "add", Profiler.WAIT).hasSize(3 * 4);
         double end = 0;
         for (String l : events) {
             double ts = Double.parseDouble(l.replaceAll(".*\"ts\": ([0-9.]+),.*", "$1"));
