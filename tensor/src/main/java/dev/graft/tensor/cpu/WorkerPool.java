@@ -72,7 +72,12 @@ public final class WorkerPool {
         }
     }
 
-    /** Replaces the shared pool by one of {@code n} threads; loops that are running finish undisturbed. */
+    /**
+     * Replaces the shared pool by one of {@code n} threads, whatever property {@code graft.threads} says; loops that are
+     * running finish undisturbed. Results do not depend on it.
+     *
+     * @param n at least 1
+     */
     public static void setThreads(int n) {
         synchronized (SHARED_LOCK) {
             WorkerPool old = shared;
