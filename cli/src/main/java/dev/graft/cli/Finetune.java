@@ -83,8 +83,8 @@ final class Finetune implements Callable<Integer> {
     private Boolean augment;
 
     @Option(names = "--feature-cache", paramLabel = "F", description = "What frozen layers make of each image is computed"
-            + " once and kept as float16, float32 or int8; auto: as float16 where that is no larger than the images; off:"
-            + " not kept.",
+            + " once and kept as float16, float32 or int8; auto: as float16 (int8 where there is no room for that) where"
+            + " that is no larger than the images; off: not kept.",
             defaultValue = "auto", showDefaultValue = Visibility.ALWAYS)
     private String featureCache;
 

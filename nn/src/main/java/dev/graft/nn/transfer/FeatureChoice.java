@@ -19,14 +19,16 @@ import java.util.stream.Stream;
  * @param prefix     how many stages; 0 when none are
  * @param training   one request for each augmented copy, or one alone
  * @param validation of the validation data
- * @param reason     why none are although some stages stay frozen, or null
+ * @param format     how they are kept
+ * @param reason     why none are although some stages stay frozen, or why {@code auto} has become int8; else null
  */
-record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest validation, String reason) {
+record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest validation, FeatureFormat format,
+                     String reason) {
     /** The share of the heap that features without a file, and decoded ones, may take. */
     static final int SHARE = 4;
 
     static FeatureChoice none(String reason) {
-        return new FeatureChoice(0, List.of(), null, reason);
+        return new FeatureChoice(0, List.of(), null, null, reason);
     }
 
     static FeatureChoice of(StagedNetwork net, FineTunePlan plan, DataSplit data, Transforms train, Transforms eval,
@@ -51,12 +53,10 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
         }
         FeatureRequest validation = new FeatureRequest(net, prefix, network, data.validation(), eval, plan.precision(),
                 0, 0, workers);
-        FeatureChoice choice = new FeatureChoice(prefix, List.copyOf(training), validation, null);
-        String obstacle = choice.isStored(cache, plan.featureFormat()) ? null : choice.obstacle(cache, plan.featureFormat());
-        return obstacle == null ? choice : none(obstacle);
+        return new FeatureChoice(prefix, List.copyOf(training), validation, plan.featureFormat(), null).fitting(cache);
     }
 
-    private boolean isStored(FeatureCache cache, FeatureFormat format) {
+    private boolean isStored(FeatureCache cache) {
         return Stream.concat(training.stream(), Stream.of(validation)).allMatch(r -> {
             try (Features f = cache.find(r, format)) {
                 return f != null;
@@ -64,23 +64,34 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
         });
     }
 
-    /** Why the features are not worth their room; null when they are. */
-    private String obstacle(FeatureCache cache, FeatureFormat format) {
+    /** This choice, where the features are worth their room and find it; {@code auto} as int8, where only that does. */
+    private FeatureChoice fitting(FeatureCache cache) {
+        if (isStored(cache)) {
+            return this;
+        }
         Probe probe = probe();
         long perImage = format.bytes() * probe.values();
+        if (format == FeatureFormat.AUTO && perImage > probe.pixels()) {
+            return none("the features of an image take " + bytes(perImage) + ", more than its " + bytes(probe.pixels())
+                    + " of pixels");
+        }
         long images = (long) training.size() * training.getFirst().data().size() + validation.data().size();
-        long pixels = probe.pixels();
-        if (format == FeatureFormat.AUTO && perImage > pixels) {
-            return "the features of an image take " + bytes(perImage) + ", more than its " + bytes(pixels) + " of pixels";
+        long values = images * probe.values();
+        if (fits(cache, format, values)) {
+            return this;
         }
-        long heap = cache.memory();
-        long inMemory = perImage * images * (format == FeatureFormat.INT8 ? 4 : 1);
-        if (perImage * images > cache.limit() && inMemory > heap) {
-            return "the features of " + images + " images would take " + bytes(perImage * images) + ", more than "
-                    + (cache.limit() > 0 ? "the " + bytes(cache.limit()) + " of the cache's folder and " : "")
-                    + bytes(heap) + " of memory";
-        }
-        return null;
+        String tooLarge = " would take " + bytes(format.bytes() * values) + ", more than "
+                + (cache.limit() > 0 ? "the " + bytes(cache.limit()) + " of the cache's folder and " : "")
+                + bytes(cache.memory()) + " of memory";
+        return format == FeatureFormat.AUTO && fits(cache, FeatureFormat.INT8, values)
+                ? new FeatureChoice(prefix, training, validation, FeatureFormat.INT8, format.stored().label() + tooLarge)
+                : none("the features of " + images + " images" + tooLarge);
+    }
+
+    /** Whether there is room for {@code values} in the folder, or in memory, where int8 begins as float32. */
+    private static boolean fits(FeatureCache cache, FeatureFormat format, long values) {
+        long inMemory = format == FeatureFormat.INT8 ? Float.BYTES : format.bytes();
+        return format.bytes() * values <= cache.limit() || inMemory * values <= cache.memory();
     }
 
     /** Sizes of one image: bytes that the network sees, and values behind the stages. */

@@ -71,8 +71,12 @@ record FeatureData(Batches batches, int[] samples, List<Features> features, Auto
         }
     }
 
-    /** One sentence on what these features, those of the training images, save in every epoch. */
-    String saving(StagedNetwork net, int prefix, FeatureData validation) {
+    /**
+     * One sentence on what these features, those of the training images, save in every epoch.
+     *
+     * @param whyNarrow why they are int8 although nobody asked for it, or null
+     */
+    String saving(StagedNetwork net, int prefix, FeatureData validation, String whyNarrow) {
         long seen = batches.samples() + validation.batches.samples();
         long bytes = 0;
         for (Features f : features) {
@@ -84,9 +88,11 @@ record FeatureData(Batches batches, int[] samples, List<Features> features, Auto
                 + v.secondsPerImage() * validation.batches.samples());
         double head = forwardSeconds(net, prefix) * batches.count() * STEP
                 + validation.forwardSeconds(net, prefix) * validation.batches.count();
-        return String.format(Locale.ROOT, "features of the frozen layers are cached (%d images x %s, %s %s): an epoch over"
+        return String.format(Locale.ROOT, "features of the frozen layers are cached (%d images x %s, %s %s%s): an epoch over"
                         + " %d images takes about %.2g s instead of %.2g s", rows, sizes(v.shape()),
-                FeatureChoice.bytes(bytes + v.bytes()), v.format().label(), seen, head, head + computing);
+                FeatureChoice.bytes(bytes + v.bytes()), v.format().label(),
+                whyNarrow != null && v.format() == FeatureFormat.INT8 ? " because " + whyNarrow : "", seen, head,
+                head + computing);
     }
 
     private static String sizes(Shape shape) {

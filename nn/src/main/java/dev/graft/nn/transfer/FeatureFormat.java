@@ -7,7 +7,10 @@ import java.util.stream.Collectors;
 
 /** How cached features are stored. They are computed and trained on in float32 whatever is chosen here. */
 public enum FeatureFormat {
-    /** {@link #FLOAT16}, and only where it pays: not when features take more room than the images they come from. */
+    /**
+     * {@link #FLOAT16}, or {@link #INT8} where there is room only for that; and only where it pays: not when features take
+     * more room than the images they come from.
+     */
     AUTO(2),
     /** As computed. */
     FLOAT32(4),
@@ -27,7 +30,7 @@ public enum FeatureFormat {
         return bytes;
     }
 
-    /** What is written to a file. */
+    /** What is written to a file, where there is room for it. */
     FeatureFormat stored() {
         return this == AUTO ? FLOAT16 : this;
     }

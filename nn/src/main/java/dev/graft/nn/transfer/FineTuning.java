@@ -187,7 +187,7 @@ public final class FineTuning {
             FeatureData validation = sources.validation();
             double featureSeconds = (System.nanoTime() - start) / 1e9;
             if (prefix > 0) {
-                note(trainData.saving(net, prefix, validation));
+                note(trainData.saving(net, prefix, validation, choice.reason()));
             }
             CrossEntropy loss = new CrossEntropy().labelSmoothing(plan.labelSmoothing());
             Trainer trainer = new Trainer(net, optimizer, loss, options())
@@ -241,8 +241,9 @@ public final class FineTuning {
         if (choice.prefix() > 0) {
             FeatureData training = null;
             try {
-                training = features(choice.training(), true, mine);
-                Sources both = new Sources(training, features(List.of(choice.validation()), false, mine), choice.prefix());
+                training = features(choice, choice.training(), true, mine);
+                Sources both = new Sources(training, features(choice, List.of(choice.validation()), false, mine),
+                        choice.prefix());
                 training = null;
                 return both;
             } catch (FeatureCache.NoRoom e) {       // what was estimated to fit does not: it takes longer without them
@@ -274,13 +275,13 @@ public final class FineTuning {
         return workers == null ? LoaderOptions.defaultWorkers() : workers;
     }
 
-    private FeatureData features(List<FeatureRequest> copies, boolean training, FeatureCache mine) {
+    private FeatureData features(FeatureChoice choice, List<FeatureRequest> copies, boolean training, FeatureCache mine) {
         int images = copies.getFirst().data().size();
         long start = System.nanoTime();
         List<Features> all = new ArrayList<>();
         try {
             for (FeatureRequest r : copies) {
-                all.add(mine.of(r, plan.featureFormat(), n -> { }));
+                all.add(mine.of(r, choice.format(), n -> { }));
             }
             String varied = copies.size() > 1 ? " in " + copies.size() + " varied copies" : "";
             note(String.format(Locale.ROOT, "features of %d %s images%s: %.1f s", images,

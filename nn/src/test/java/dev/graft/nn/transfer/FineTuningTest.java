@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.nn.Activation;
 import dev.graft.nn.BatchNorm2d;
 import dev.graft.nn.Conv2d;
+import dev.graft.nn.Flatten;
 import dev.graft.nn.Identity;
 import dev.graft.nn.Linear;
 import dev.graft.nn.Padding;
@@ -45,6 +46,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
@@ -176,7 +179,12 @@ class FineTuningTest {
     void theChoiceIsSaidWithItsReason() {
         FeatureCache cache = new FeatureCache(folder.resolve("said"), 1 << 20);
         FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, pretrained(), 1).withBatch(8);
-        assertThat(notes(plan, cache)).last().asString().contains("are cached (96 images x 8, 1.5 KiB float16)");
+        String saving = notes(plan, cache).getLast();
+        Matcher seconds = Pattern.compile("features of the frozen layers are cached \\(96 images x 8, 1\\.5 KiB float16\\):"
+                + " an epoch over 96 images takes about (\\S+) s instead of (\\S+) s").matcher(saving);
+        assertThat(seconds.matches()).as(saving).isTrue();
+        assertThat(Double.parseDouble(seconds.group(1))).isPositive().isLessThanOrEqualTo(
+                Double.parseDouble(seconds.group(2)));
         assertThat(notes(plan.withCachedFeatures(false), cache)).containsExactly(
                 "features of the frozen layers are not cached: that is switched off");
         assertThat(notes(plan.withAugmentation(true), cache)).singleElement().asString().contains("varied at random")
@@ -495,14 +503,16 @@ class FineTuningTest {
         assertThat(net.classes()).isEqualTo(3);
     }
 
-    /** A head of other layers than the one before. */
-    private static final class NewKindOfHead extends StagedNetwork {
-        private final Linear body = child("body", new Linear(4, 4));
-        private dev.graft.nn.Module head = child("head", new Linear(4, 7));
+    /** 64 features of an image, and a new head of other layers than the one before. */
+    private static final class WideNetwork extends StagedNetwork {
+        private final Linear body = child("body", new Linear(8 * 8 * 3, 64));
+        private dev.graft.nn.Module head = child("head", new Linear(64, 7));
+        private int classes = 7;
 
         @Override
         protected List<Stage> chain() {
-            return List.of(Stage.of("body", "body", body::call), Stage.of("head", "head", x -> head.call(x)));
+            return List.of(Stage.of("body", "body", x -> body.call(new Flatten().call(x))),
+                    Stage.of("head", "head", x -> head.call(x)));
         }
 
         @Override
@@ -511,8 +521,9 @@ class FineTuningTest {
         }
 
         @Override
-        protected dev.graft.nn.Module newHead(int classes) {
-            return new Sequential(new Linear(4, 5), new Linear(5, classes));
+        protected dev.graft.nn.Module newHead(int outputs) {
+            classes = outputs;
+            return new Sequential(new Linear(64, 5), new Linear(5, outputs));
         }
 
         @Override
@@ -522,19 +533,44 @@ class FineTuningTest {
 
         @Override
         public int classes() {
-            return 7;
+            return classes;
         }
+    }
+
+    /** 96 x 64 values: 12 KiB as float16, 6 as int8 with labels and scales of 2 more. */
+    @Test
+    void whereOnlyInt8FindsRoomItIsTakenAndSaid() throws IOException {
+        WideNetwork net = new WideNetwork();
+        net.initialize(1);
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 1).withBatch(8);
+        FeatureCache narrow = new FeatureCache(folder.resolve("narrow"), 10 << 10).withMemory(100);
+        List<String> notes = new ArrayList<>();
+        tuning(net, plan, data(3, 1)).cache(narrow).onNote(notes::add).run();
+        assertThat(notes).last().asString().contains("are cached (96 images x 64, ").contains(" int8 because float16 would"
+                + " take 12.0 KiB, more than the 10.0 KiB of the cache's folder and 100 B of memory): an epoch over 96 ");
+        try (Stream<Path> files = Files.list(narrow.folder())) {
+            assertThat(files.mapToLong(f -> f.toFile().length()).sum()).isBetween(96 * 64L, 10L << 10);
+        }
+        notes.clear();
+        tuning(net, plan.withFeatureFormat(FeatureFormat.FLOAT16), data(3, 1)).cache(narrow).onNote(notes::add).run();
+        assertThat(notes).containsExactly("features of the frozen layers are not cached: the features of 96 images would"
+                + " take 12.0 KiB, more than the 10.0 KiB of the cache's folder and 100 B of memory");
+        notes.clear();
+        tuning(net, plan, data(3, 1)).cache(new FeatureCache(folder.resolve("none"), 5 << 10).withMemory(100))
+                .onNote(notes::add).run();
+        assertThat(notes).singleElement().asString()
+                .contains("are not cached: the features of 96 images would take 12.0 KiB");
     }
 
     @Test
     void aPlanMayNameWhatOnlyTheNewHeadHas() {
-        NewKindOfHead net = new NewKindOfHead();
+        WideNetwork net = new WideNetwork();
         FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 2).freeze("head.0").unfreezeAt(1, "re:head\\.0\\..*")
                 .withGroups(ParamGroup.of("last", "head.1"));
         tuning(net, plan, data(3, 1)).prepare();
         assertThat(net.parameters().entrySet().stream().filter(e -> e.getValue().trainable()).map(Map.Entry::getKey))
                 .containsExactly("head.1.weight", "head.1.bias");
-        assertThatThrownBy(() -> tuning(new NewKindOfHead(), plan.freeze("head.7"), data(3, 1)).prepare())
+        assertThatThrownBy(() -> tuning(new WideNetwork(), plan.freeze("head.7"), data(3, 1)).prepare())
                 .isInstanceOf(GraftException.class).hasMessageContaining("'head.7' selects no parameter");
     }
 
