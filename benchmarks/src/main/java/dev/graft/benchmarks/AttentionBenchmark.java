@@ -4,6 +4,7 @@ import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.AttentionOp;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -37,8 +38,13 @@ public class AttentionBenchmark {
         Tensor dy = Tensor.randn(s);
         Tensor[] y = Dispatcher.run(forward, in);
         saved = new Tensor[] {dy, in[0], in[1], in[2], y[0], y[1]};
-        Check.sameAsReference(() -> Dispatcher.run(forward, in)[0], 1e-4);
-        Check.sameAsReference(() -> Dispatcher.run(backward, saved)[0], 1e-4);
+        Check.allSameAsReference(() -> Dispatcher.run(forward, first(in)), 1e-4);
+        Check.allSameAsReference(() -> Dispatcher.run(backward, first(saved)), 1e-4);
+    }
+
+    /** The first sequence of the batch: the reference is slow. */
+    private static Tensor[] first(Tensor[] batches) {
+        return Arrays.stream(batches).map(t -> t.slice(0, 0, 1)).toArray(Tensor[]::new);
     }
 
     @Benchmark

@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.openjdk.jmh.infra.BenchmarkParams;
 import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
@@ -93,7 +94,10 @@ final class Suite {
             b.verbosity(VerboseMode.SILENT);
         }
         if (!quick && !given.getParameter("shape").hasValue()) {
-            b.param("shape", NetworkShapes.convolutions().toArray(String[]::new));
+            Set<String> shapes = NetworkShapes.convolutions();
+            shapes.addAll(List.of(ConvolutionBenchmark.DEPTHWISE_5, ConvolutionBenchmark.GROUPED,
+                    ConvolutionBenchmark.TRANSPOSED));
+            b.param("shape", shapes.toArray(String[]::new));
         }
         return b.build();
     }
