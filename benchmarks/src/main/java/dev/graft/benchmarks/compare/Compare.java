@@ -156,6 +156,7 @@ final class Compare {
         environment.put("rounds_in_part", begun - whole);
         environment.put("seconds_per_row", options.seconds());
         environment.put("graft", ours.description());
+        environment.put("graft_flags", System.getProperty("bench.flags", ""));
         if (options.avx2()) {
             environment.put("limits", ours.limits());
         }
@@ -169,6 +170,7 @@ final class Compare {
             if (options.avx2()) {
                 o.put("limits", side.limits());
             }
+            side.settings().forEach(o.putObject("settings")::put);
             t.write(o.putArray("rows"));
         }
         if (out() == null) {

@@ -138,6 +138,13 @@ final class Side {
                 : limits.entrySet().stream().map(e -> e.getKey() + "=" + e.getValue()).collect(Collectors.joining(" "));
     }
 
+    /** The settings that its processes for whole networks got; what they inherited of that kind was dropped. */
+    Map<String, String> settings() {
+        Map<String, String> e = new TreeMap<>();
+        surroundings(e, "");
+        return e;
+    }
+
     /** As the engine describes itself, once it has run. */
     String description() {
         return description;

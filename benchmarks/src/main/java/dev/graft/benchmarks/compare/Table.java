@@ -12,6 +12,7 @@ record Table(String peer, List<Measured.Line> lines) {
         StringBuilder s = new StringBuilder(String.format(Locale.ROOT, "%n%-38s %10s %10s %7s %15s %6s  %s%n",
                 "against " + peer, "ours ms", "peer ms", "ratio", "spread", "bar", "reached"));
         int reached = 0;
+        long barred = lines.stream().filter(l -> l.row().hasBar()).count();
         for (Measured.Line l : lines) {
             if (l.problem() != null) {
                 s.append(String.format(Locale.ROOT, "%-38s %s%n", l.row().name(), l.problem()));
@@ -19,12 +20,14 @@ record Table(String peer, List<Measured.Line> lines) {
             }
             boolean memory = l.row().kind() == Row.Kind.MEMORY;
             double scale = memory ? 1 << 20 : 1;
-            s.append(String.format(Locale.ROOT, "%-38s %10s %10s %7.2f %15s %6.2f  %s%n", l.row().name(),
+            String bar = l.row().hasBar() ? String.format(Locale.ROOT, "%.2f", l.row().bar()) : "";
+            s.append(String.format(Locale.ROOT, "%-38s %10s %10s %7.2f %15s %6s  %s%n", l.row().name(),
                     number(l.ours() / scale, memory), number(l.theirs() / scale, memory), l.ratio(),
-                    String.format(Locale.ROOT, "%.2f to %.2f", l.least(), l.most()), l.row().bar(), verdict(l)));
-            reached += l.reached() ? 1 : 0;
+                    String.format(Locale.ROOT, "%.2f to %.2f", l.least(), l.most()), bar, verdict(l)));
+            reached += l.row().hasBar() && l.reached() ? 1 : 0;
         }
-        return s + String.format(Locale.ROOT, "%d of %d rows reach their bar%n", reached, lines.size());
+        return barred == 0 ? s.toString()
+                : s + String.format(Locale.ROOT, "%d of %d rows reach their bar%n", reached, barred);
     }
 
     private static String number(double v, boolean memory) {
@@ -33,7 +36,7 @@ record Table(String peer, List<Measured.Line> lines) {
     }
 
     private static String verdict(Measured.Line l) {
-        return Boolean.FALSE.equals(l.same()) ? "RESULTS DIFFER" : l.reached() ? "yes"
+        return Boolean.FALSE.equals(l.same()) ? "RESULTS DIFFER" : !l.row().hasBar() ? "" : l.reached() ? "yes"
                 : String.format(Locale.ROOT, "no, %.0f %% of it", 100 * l.ratio() / l.row().bar());
     }
 
@@ -53,8 +56,10 @@ record Table(String peer, List<Measured.Line> lines) {
             for (double r : l.ratios()) {
                 ratios.add(r);
             }
-            o.put("bar", l.row().bar());
-            o.put("reached", l.reached());
+            if (l.row().hasBar()) {
+                o.put("bar", l.row().bar());
+                o.put("reached", l.reached());
+            }
             if (l.same() != null) {
                 o.put("results_agree", l.same());
             }

@@ -8,17 +8,24 @@ import java.util.List;
  *
  * @param ours   names of our works
  * @param theirs names of the peer's works
- * @param bar    the ratio that is wanted
+ * @param bar    the ratio that is wanted, {@link #NO_BAR} where none is
  * @param kind   what is compared
  * @param exact  whether fingerprints of the last works of both sides must agree
  */
 public record Row(String name, Kind kind, List<String> ours, List<String> theirs, double bar, boolean exact) {
+    /** The bar of a row that only shows where things stand. */
+    public static final double NO_BAR = 0;
+
     /** What the numbers are. */
     public enum Kind { TIME, MEMORY, PREDICT }
 
     public Row {
         ours = List.copyOf(ours);
         theirs = List.copyOf(theirs);
+    }
+
+    public boolean hasBar() {
+        return bar != NO_BAR;
     }
 
     static Row same(Work w, double bar) {

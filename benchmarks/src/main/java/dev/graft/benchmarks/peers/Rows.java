@@ -146,7 +146,10 @@ public final class Rows {
         String folded = new Net(net, batch, Task.INFERENCE_FOLDED).name();
         rows.add(new Row(folded, Kind.TIME, List.of(ours), List.of(folded), bar(torch[0], djl[0]), true));
         rows.add(Row.same(new Net(net, batch, Task.FULL_STEP), bar(torch[1], djl[1])));
-        rows.add(Row.same(new Net(net, batch, Task.HEAD_STEP), bar(torch[2], djl[2])));
+        Row head = Row.same(new Net(net, batch, Task.HEAD_STEP), bar(torch[2], djl[2]));
+        rows.add(head);
+        // the peer's user has folded the frozen backbone: its inference alone, without the head's gradient and update
+        rows.add(new Row(head.name() + "_folded", Kind.TIME, head.ours(), List.of(folded), Row.NO_BAR, false));
     }
 
     /** The peer has no cache: its epoch is as many head-only steps as there are batches. */
@@ -160,23 +163,23 @@ public final class Rows {
         rows.add(new Row("memory/" + w.name(), Kind.MEMORY, List.of(w.name()), List.of(w.name()), bar, false));
     }
 
-    /** Without bars: the issue sets none. */
+    /** To show where it stands, without bars. */
     private void dl4j() {
         for (Work w : Works.all()) {
             if (w instanceof Gemm g && g.m() >= 512 && g.form() == Gemm.Form.NN) {
-                rows.add(Row.same(g, 1));
+                rows.add(Row.same(g, Row.NO_BAR));
             }
         }
-        rows.add(Row.same(new Net(ConvNet.resnet18(), 16, Task.INFERENCE), 1));
+        rows.add(Row.same(new Net(ConvNet.resnet18(), 16, Task.INFERENCE), Row.NO_BAR));
         // its momentum is Nesterov's, so its losses are others
         String step = new Net(ConvNet.resnet18(), 16, Task.FULL_STEP).name();
-        rows.add(new Row(step, Kind.TIME, List.of(step), List.of(step), 1, false));
+        rows.add(new Row(step, Kind.TIME, List.of(step), List.of(step), Row.NO_BAR, false));
     }
 
     private void onnx() {
         for (Work w : List.of(new Net(ConvNet.resnet18(), 16, Task.INFERENCE),
                 new Net(ConvNet.resnet50(), 8, Task.INFERENCE), new Net(ConvNet.mobilenetV2(), 16, Task.INFERENCE))) {
-            rows.add(Row.same(w, 1));
+            rows.add(Row.same(w, Row.NO_BAR));
         }
     }
 }

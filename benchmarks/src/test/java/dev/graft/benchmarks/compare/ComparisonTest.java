@@ -72,6 +72,9 @@ class ComparisonTest {
         Measured m = measured(new double[][] {{1, 1, 3}});
         String text = new Table("peer", List.of(m.line(ROW, "ours", "peer", 1))).text();
         assertThat(text).contains("1.50").contains("no, 75 % of it").contains("0 of 1 rows reach their bar");
+        Row bare = new Row(ROW.name(), ROW.kind(), ROW.ours(), ROW.theirs(), Row.NO_BAR, ROW.exact());
+        assertThat(new Table("peer", List.of(m.line(bare, "ours", "peer", 1))).text()).contains("1.50").doesNotContain("yes")
+                .doesNotContain("reach their bar");
     }
 
     @Test
