@@ -23,7 +23,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * {@code graft bench --peers}: a process of Graft and one of each peer in turn, for every group of rows and in every round.
+ * {@code graft bench --peers}: for every group of rows, and in every round, a process of Graft and one of each peer that take
+ * turns.
  * Property {@code bench.home} is the folder of the benchmarks module, {@code bench.flags} holds the JVM flags of Graft's
  * processes, {@code bench.commit} says what is measured.
  */
@@ -31,7 +32,6 @@ final class Compare {
     static final String PEAK = "peak of ";
     private static final String PREDICT = "predict";
     private static final String MEMORY = "memory";
-    private static final int MEMORY_STEPS = 5;
     private static final int PREDICT_STARTS = 3;
     private static final String DJL_PREDICT = "dev.graft.benchmarks.peers.djl.DjlPredict";
 
@@ -115,8 +115,8 @@ final class Compare {
             record(environment, before, start, whole, round + 1);   // what is there, should the run be ended before its end
         }
         System.out.printf(Locale.ROOT, "%n%s%n", environment.path("cpu").asText());
-        System.out.printf(Locale.ROOT, "%d threads, %d rounds%s, %d s; other processes used %.1f s of processor time"
-                + " meanwhile%n", options.threads(), whole, whole == options.rounds() ? "" :
+        System.out.printf(Locale.ROOT, "%d threads, %d rounds of %d turns%s, %d s; other processes used %.1f s of processor time"
+                + " meanwhile%n", options.threads(), whole, options.turns(), whole == options.rounds() ? "" :
                         " and parts of " + (options.rounds() - whole) + " more", environment.path("seconds").asInt(),
                 environment.path("foreign_cpu_seconds").asDouble());
         if (options.avx2()) {
@@ -133,7 +133,7 @@ final class Compare {
         return rows.entrySet().stream().map(e -> {
             String peer = peers.get(e.getKey()).name();
             return new Table(peer, e.getValue().stream().map(r -> measured.line(r.kind() == Row.Kind.MEMORY ? peaks(r) : r,
-                    ours.name(), peer, options.rounds())).toList());
+                    ours.name(), peer, options.rounds() * options.turns())).toList());
         }).toList();
     }
 
@@ -154,6 +154,7 @@ final class Compare {
         environment.put("stolen_cpu_seconds", Math.round(10 * (after.stolen() - before.stolen())) / 10.0);
         environment.put("rounds", whole);
         environment.put("rounds_in_part", begun - whole);
+        environment.put("turns_per_round", options.turns());
         environment.put("seconds_per_row", options.seconds());
         environment.put("graft", ours.description());
         environment.put("graft_flags", System.getProperty("bench.flags", ""));
@@ -201,32 +202,59 @@ final class Compare {
         return parts;
     }
 
+    /** What is measured together: rows whose works have the same name but for its last part, networks one by one. */
+    private static String unit(String work) {
+        return Works.byName(work) instanceof Work.Net || Works.byName(work) instanceof Work.Bert
+                ? work.replace("_folded", "").replace("head_epoch_cached", "head_step")
+                : work.substring(0, work.lastIndexOf('/'));
+    }
+
+    /** All engines' processes are alive, but only one of them has something to do: A B C, A B C, ... for each unit. */
     private void time(int round, String group) throws IOException, InterruptedException {
-        Set<String> mine = new LinkedHashSet<>();
-        Map<Peer, Set<String>> theirs = new LinkedHashMap<>();
+        Map<String, Map<Side, Set<String>>> units = new LinkedHashMap<>();
         rows.forEach((peer, list) -> list.stream().filter(r -> r.kind() == Row.Kind.TIME).forEach(r -> {
-            r.ours().stream().filter(w -> Works.byName(w).group().equals(group)).forEach(mine::add);
-            r.theirs().stream().filter(w -> Works.byName(w).group().equals(group))
-                    .forEach(theirs.computeIfAbsent(peer, p -> new LinkedHashSet<>())::add);
+            r.ours().stream().filter(w -> Works.byName(w).group().equals(group)).forEach(w -> add(units, ours, w));
+            r.theirs().stream().filter(w -> Works.byName(w).group().equals(group)).forEach(w -> add(units, peers.get(peer), w));
         }));
-        if (!mine.isEmpty()) {
-            ours.run(round, group, timing(ours, mine), List.copyOf(mine), measured);
+        Map<Side, EngineProcess> processes = new LinkedHashMap<>();
+        try {
+            for (Map<Side, Set<String>> unit : units.values()) {
+                for (Map.Entry<Side, Set<String>> e : unit.entrySet()) {
+                    EngineProcess p = processes.computeIfAbsent(e.getKey(),
+                            side -> side.begin(group, timing(side, e.getValue()), measured));
+                    for (String w : e.getValue()) {
+                        p.prepare(w);
+                    }
+                }
+                for (int turn = 0; turn < options.turns(); turn++) {
+                    for (Map.Entry<Side, Set<String>> e : unit.entrySet()) {
+                        for (String w : e.getValue()) {
+                            processes.get(e.getKey()).time(w, round * options.turns() + turn);
+                        }
+                    }
+                }
+                for (Side side : unit.keySet()) {
+                    processes.get(side).drop();
+                }
+            }
+        } finally {
+            processes.values().forEach(EngineProcess::close);
         }
-        theirs.values().removeIf(Set::isEmpty);
-        for (Map.Entry<Peer, Set<String>> e : theirs.entrySet()) {
-            Side peer = peers.get(e.getKey());
-            peer.run(round, group, timing(peer, e.getValue()), List.copyOf(e.getValue()), measured);
-        }
+    }
+
+    private static void add(Map<String, Map<Side, Set<String>>> units, Side side, String work) {
+        units.computeIfAbsent(unit(work), k -> new LinkedHashMap<>()).computeIfAbsent(side, k -> new LinkedHashSet<>())
+                .add(work);
     }
 
     /** Kernels of a JVM need their time to be compiled, those of libraries little; whole networks have long steps. */
     private List<String> timing(Side side, Set<String> works) {
         Work first = Works.byName(works.iterator().next());
         boolean net = first instanceof Work.Net || first instanceof Work.Bert;
-        double seconds = net ? 2 * options.seconds() : options.seconds();
+        double seconds = net ? 4 * options.seconds() : options.seconds();
         double leastWarm = side == ours ? net ? 1.2 : 0.8 : 0.2;
         double mostWarm = side == ours ? net ? 4 : 2 : 1;
-        return List.of("time", Double.toString(seconds), Double.toString(leastWarm), Double.toString(mostWarm));
+        return List.of(Double.toString(seconds), Double.toString(leastWarm), Double.toString(mostWarm));
     }
 
     /** The median of some starts of both in turn; the first, which unpacks libraries and fills caches, is left out. */
@@ -268,13 +296,18 @@ final class Compare {
         rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.MEMORY)
                 .forEach(r -> works.addAll(r.ours())));
         for (String w : works) {
-            List<String> a = List.of("memory", Integer.toString(MEMORY_STEPS));
-            ours.run(0, Works.byName(w).group(), a, List.of(w), measured);
+            peak(ours, w);
             for (Map.Entry<Peer, Side> e : peers.entrySet()) {
                 if (rows.get(e.getKey()).stream().anyMatch(r -> r.kind() == Row.Kind.MEMORY && r.theirs().contains(w))) {
-                    e.getValue().run(0, Works.byName(w).group(), a, List.of(w), measured);
+                    peak(e.getValue(), w);
                 }
             }
+        }
+    }
+
+    private void peak(Side side, String work) throws IOException, InterruptedException {
+        try (EngineProcess p = side.begin(Works.byName(work).group(), timing(side, Set.of(work)), measured)) {
+            p.memory(work);
         }
     }
 }

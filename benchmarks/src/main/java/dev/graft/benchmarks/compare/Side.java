@@ -1,15 +1,12 @@
 package dev.graft.benchmarks.compare;
 
-import dev.graft.benchmarks.peers.Fingerprint;
 import dev.graft.benchmarks.peers.Rows.Peer;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -29,10 +26,7 @@ final class Side {
 
     /** Far more than any row takes: of the slowest, seconds. */
     static final Duration PATIENCE = Duration.ofMinutes(4);
-    private static final int SHOWN = 5;
     private static final String UP_TO_AVX2 = "-XX:UseAVX=2";
-    /** After that many processes that did not come to their end, the rest of a group is given up. */
-    private static final int BROKEN = 2;
     /**
      * What keeps libraries from using more than AVX2, each in its own words: oneDNN, OpenBLAS as on the first processors
      * that had it, MKL, PyTorch's own kernels. Their logs show that they obey (docs/benchmarks.md).
@@ -150,63 +144,22 @@ final class Side {
         return description;
     }
 
-    /**
-     * Runs a process for {@code works} and adds what it measured. Should it end or fall silent before its time, the work it
-     * was at has failed, is not tried again, and another process does those that are left.
-     *
-     * @param arguments that stand before the works
-     */
-    void run(int round, String group, List<String> arguments, List<String> works, Measured into)
-            throws IOException, InterruptedException {
-        List<String> left = new ArrayList<>(works);
-        left.removeAll(broken);
-        for (int failures = 0; !left.isEmpty(); ) {
-            List<String> all = new ArrayList<>(command);
-            all.addAll(arguments);
-            all.addAll(left);
-            ProcessBuilder b = new ProcessBuilder(all);
-            surroundings(b.environment(), group);
-            Deque<String> last = new ArrayDeque<>();
-            boolean[] begun = {false};
-            long start = System.nanoTime();
-            WatchedProcess.Ending end = WatchedProcess.run(b, patience, line -> {
-                String[] fields = line.split("\t");
-                begun[0] |= fields[0].equals("engine");
-                String work = read(fields, round, into);
-                left.remove(work);
-                if (work == null) {
-                    last.add(line);
-                    if (last.size() > SHOWN) {
-                        last.remove();
-                    }
-                }
-            });
-            System.err.printf(Locale.ROOT, "  %s %.1f s%n", name, (System.nanoTime() - start) / 1e9);
-            if (end.good() && left.isEmpty()) {
-                return;
-            }
-            boolean giveUp = !begun[0] || ++failures == BROKEN;
-            List<String> failed = left.isEmpty() ? List.of() : giveUp ? List.copyOf(left) : List.of(left.getFirst());
-            String why = failed.isEmpty() ? "the process " + end : "the process " + end + " at " + failed.getFirst();
-            failed.forEach(w -> into.failed(name, w, why));
-            broken.addAll(failed);
-            left.removeAll(failed);
-            System.err.println(name + ": " + why + (last.isEmpty() ? "" : ":\n  " + String.join("\n  ", last)));
-        }
+    /** A process of its own for the works of a group, started when the first is asked for. */
+    EngineProcess begin(String group, List<String> arguments, Measured into) {
+        List<String> all = new ArrayList<>(command);
+        all.addAll(arguments);
+        ProcessBuilder b = new ProcessBuilder(all);
+        surroundings(b.environment(), group);
+        return new EngineProcess(this, b, patience, into);
     }
 
-    /** Returns the work that a line is about, null when it is a remark of some library. */
-    private String read(String[] f, int round, Measured into) {
-        switch (f[0]) {
-            case "engine" -> description = f[1];
-            case "row" -> into.add(name, round, f[1], new Sample(Double.parseDouble(f[2]), Fingerprint.parse(f[5])));
-            case "peak" -> into.add(name, round, Compare.PEAK + f[1], new Sample(Double.parseDouble(f[2]), null));
-            case "failed" -> into.failed(name, f[1], f[2]);
-            default -> {
-                return null;
-            }
-        }
-        return f[1];
+    void describes(String itself) {
+        description = itself;
+    }
+
+    /** Works that ended a process: they are not tried again. */
+    Set<String> broken() {
+        return broken;
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.graft.benchmarks.compare;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -13,7 +14,7 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /** A process that is ended, with all that it started, when it says nothing for too long, or when this one ends. */
-final class WatchedProcess {
+final class WatchedProcess implements AutoCloseable {
     private static final Object END = new Object();
     /** From the last word of a process to its end. */
     private static final Duration ENDING = Duration.ofSeconds(20);
@@ -32,47 +33,85 @@ final class WatchedProcess {
         }
     }
 
-    private WatchedProcess() {}
+    private final Process process;
+    private final Thread hook;
+    private final Duration patience;
+    private final BlockingQueue<Object> said = new LinkedBlockingQueue<>();
+    private Ending ending;
 
-    /** Runs {@code command} and hands on each line of its output; at most {@code patience} may pass without one. */
+    /** @param patience how long it may say nothing while it is listened to */
+    WatchedProcess(ProcessBuilder command, Duration patience) throws IOException {
+        this.patience = patience;
+        process = command.redirectErrorStream(true).start();
+        hook = new Thread(() -> kill(process));
+        Runtime.getRuntime().addShutdownHook(hook);
+        Thread.ofPlatform().daemon().start(this::read);
+    }
+
+    /** Runs {@code command} and hands on each line of its output. */
     static Ending run(ProcessBuilder command, Duration patience, Consumer<String> lines)
             throws IOException, InterruptedException {
-        Process p = command.redirectErrorStream(true).start();
-        Thread hook = new Thread(() -> kill(p));
-        Runtime.getRuntime().addShutdownHook(hook);
-        try {
-            BlockingQueue<Object> said = new LinkedBlockingQueue<>();
-            Thread.ofPlatform().daemon().start(() -> read(p, said));
-            while (true) {
-                Object next = said.poll(patience.toMillis(), TimeUnit.MILLISECONDS);
-                switch (next) {
-                    case null -> {
-                        return new Ending(0, true, patience);
-                    }
-                    case String line -> lines.accept(line);
-                    default -> {
-                        boolean ended = p.waitFor(ENDING.toMillis(), TimeUnit.MILLISECONDS);
-                        return new Ending(ended ? p.exitValue() : 0, !ended, ENDING);
-                    }
-                }
+        try (WatchedProcess p = new WatchedProcess(command, patience)) {
+            for (String line = p.next(); line != null; line = p.next()) {
+                lines.accept(line);
             }
-        } finally {
-            kill(p);
-            try {
-                Runtime.getRuntime().removeShutdownHook(hook);
-            } catch (IllegalStateException e) {
-                // this process is ending already, and the hook has run
-            }
+            return p.ending();
         }
     }
 
-    private static void read(Process p, BlockingQueue<Object> into) {
-        try (BufferedReader out = new BufferedReader(new InputStreamReader(p.getInputStream(), StandardCharsets.UTF_8))) {
-            out.lines().forEach(into::add);
+    /** Writes a line to its input. One that has ended does not hear it; {@link #next} tells. */
+    void say(String line) {
+        try {
+            OutputStream in = process.getOutputStream();
+            in.write((line + "\n").getBytes(StandardCharsets.UTF_8));
+            in.flush();
+        } catch (IOException e) {
+            // its end is what next() finds
+        }
+    }
+
+    /** The next line of its output; null when it has ended, or said nothing for too long: {@link #ending} tells. */
+    String next() throws InterruptedException {
+        if (ending != null) {
+            return null;
+        }
+        Object next = said.poll(patience.toMillis(), TimeUnit.MILLISECONDS);
+        if (next instanceof String line) {
+            return line;
+        }
+        if (next == null) {
+            ending = new Ending(0, true, patience);
+        } else {
+            boolean ended = process.waitFor(ENDING.toMillis(), TimeUnit.MILLISECONDS);
+            ending = new Ending(ended ? process.exitValue() : 0, !ended, ENDING);
+        }
+        return null;
+    }
+
+    /** Null while it is alive. */
+    Ending ending() {
+        return ending;
+    }
+
+    /** Ends it, whatever it does. */
+    @Override
+    public void close() {
+        kill(process);
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // this process is ending already, and the hook has run
+        }
+    }
+
+    private void read() {
+        try (BufferedReader out = new BufferedReader(
+                new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+            out.lines().forEach(said::add);
         } catch (IOException | UncheckedIOException e) {
             // what it said until now counts; its status tells the rest
         } finally {
-            into.add(END);
+            said.add(END);
         }
     }
 

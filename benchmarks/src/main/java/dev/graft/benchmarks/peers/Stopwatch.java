@@ -5,16 +5,15 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * Times a call in milliseconds. It is repeated until windows of time stop getting faster (compilers, caches, allocators and
- * clocks have settled then), and for {@code seconds} after that. On a virtual machine whose host took processor time away
- * meanwhile ({@link StolenTime}) those seconds are measured again, {@value #TRIES} times in all at most; the least
- * disturbed count.
+ * Times a call in milliseconds. To warm up it is repeated until windows of time stop getting faster (compilers, caches,
+ * allocators and clocks have settled then), at least for {@code leastWarm} seconds. Then it is timed for {@code seconds}, as
+ * often as wanted. On a virtual machine whose host took processor time away meanwhile ({@link StolenTime}) those seconds are
+ * measured again, {@value #TRIES} times in all at most; the least disturbed count.
  */
 public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
-    private static final int LEAST = 3;
     private static final int LEAST_WARM = 2;
     private static final int SETTLED = 3;
-    private static final int TRIES = 4;
+    private static final int TRIES = 2;
     private static final double DISTURBED = 0.02;
 
     /** Milliseconds: the median, the fastest, and how many were timed. */
@@ -28,14 +27,14 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
         }
     }
 
-    /** Whatever ran before does not count as warming up: its first call loads, allocates and compiles. */
+    /** One call comes before those that count: another process may have had the caches and the processors until now. */
     public Times time(Runnable call) {
-        warm(call);
+        call.run();
         Times best = null;
         double least = Double.POSITIVE_INFINITY;
         for (int i = 0; i < TRIES && least > DISTURBED; i++) {
             StolenTime before = StolenTime.now();
-            Times t = window(call, seconds, LEAST);
+            Times t = window(call, seconds);
             double stolen = before.shareUntil(StolenTime.now());
             if (stolen < least) {
                 best = t;
@@ -45,14 +44,17 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
         return best;
     }
 
-    /** Ends when {@value #SETTLED} windows in a row were not 3 % faster than the best before. */
-    private void warm(Runnable call) {
+    /**
+     * Whatever ran before does not count: its first call loads, allocates and compiles. Ends when {@value #SETTLED} windows in
+     * a row were not 3 % faster than the best before.
+     */
+    public void warm(Runnable call) {
         long start = System.nanoTime();
         double best = Double.POSITIVE_INFINITY;
         int settled = 0;
         int calls = 0;
         while (true) {
-            Times t = window(call, leastWarm / 5, 1);
+            Times t = window(call, leastWarm / 5);
             calls += t.count();
             settled = t.median() < 0.97 * best ? 0 : settled + 1;
             best = Math.min(best, t.median());
@@ -64,14 +66,14 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
         }
     }
 
-    private static Times window(Runnable call, double seconds, int least) {
+    private static Times window(Runnable call, double seconds) {
         List<Double> each = new ArrayList<>();
         long start = System.nanoTime();
         do {
             long a = System.nanoTime();
             call.run();
             each.add((System.nanoTime() - a) / 1e6);
-        } while (each.size() < least || System.nanoTime() - start < seconds * 1e9);
+        } while (System.nanoTime() - start < seconds * 1e9);
         return Times.of(each);
     }
 }

@@ -40,14 +40,19 @@ class SideTest {
                 echo start >>%s
                 %s
                 printf 'engine\\tfake\\n'
-                for work in "$@"; do
-                    case $work in
+                while read -r what work; do
+                    echo "$what $work" >>%s
+                    case "$work" in
                     crash*) echo 'about to crash'; kill -9 $$ ;;
                     hang) sleep 600 & echo $! >%s; wait ;;
+                    esac
+                    case $what in
+                    prepare) printf 'ready\\t%%s\\n' "$work" ;;
+                    drop) printf 'dropped\\t\\n' ;;
                     *) printf 'row\\t%%s\\t5.0\\t5.0\\t3\\t1;1.0;1.0;1.0\\n' "$work" ;;
                     esac
                 done
-                """.formatted(starts, first, folder.resolve("child")));
+                """.formatted(starts, first, folder.resolve("asked"), folder.resolve("child")));
         return new Side("fake", null, List.of(SHELL.toString(), script.toString()), 1, Map.of(), SHORT);
     }
 
@@ -57,6 +62,18 @@ class SideTest {
         return s != null ? "measured" : measured.line(row, "fake", "fake", 1).problem();
     }
 
+    private void run(Side side, int round, String... works) throws Exception {
+        try (EngineProcess p = side.begin("gemm", List.of(), measured)) {
+            for (String w : works) {
+                p.prepare(w);
+            }
+            for (String w : works) {
+                p.time(w, round);
+            }
+            p.drop();
+        }
+    }
+
     private int starts() throws IOException {
         return Files.readAllLines(starts).size();
     }
@@ -64,18 +81,21 @@ class SideTest {
     @Test
     void theWorkThatACrashEndedHasFailedAndTheRestIsDoneByAnotherProcess() throws Exception {
         Side side = side("");
-        side.run(0, "gemm", List.of(), List.of("a", "crash", "b"), measured);
+        run(side, 0, "a", "crash", "b");
         assertThat(said("a")).isEqualTo("measured");
         assertThat(said("b")).isEqualTo("measured");
         assertThat(said("crash")).isEqualTo("fake: the process was ended by signal 9 at crash");
         assertThat(starts()).isEqualTo(2);
-        side.run(1, "gemm", List.of(), List.of("a", "crash", "b"), measured);
+        run(side, 1, "a", "crash", "b");
         assertThat(starts()).as("not tried again").isEqualTo(3);
+        assertThat(Files.readAllLines(folder.resolve("asked"))).as("what a process had prepared is prepared again by the next")
+                .containsExactly("prepare a", "prepare crash", "prepare b", "prepare a", "time a", "time b", "drop ",
+                        "prepare a", "prepare b", "time a", "time b", "drop ");
     }
 
     @Test
     void aHangingProcessIsEndedWithItsChildren() throws Exception {
-        side("").run(0, "gemm", List.of(), List.of("hang", "a"), measured);
+        run(side(""), 0, "hang", "a");
         assertThat(said("hang")).isEqualTo("fake: the process was ended as it said nothing for 1 s at hang");
         assertThat(said("a")).isEqualTo("measured");
         long child = Long.parseLong(Files.readString(folder.resolve("child")).strip());
@@ -88,14 +108,14 @@ class SideTest {
 
     @Test
     void aGroupThatBreaksTwiceIsGivenUp() throws Exception {
-        side("").run(0, "gemm", List.of(), List.of("crash", "crash again", "a"), measured);
+        run(side(""), 0, "crash", "crash again", "a");
         assertThat(starts()).isEqualTo(2);
         assertThat(said("a")).contains("ended by signal 9");
     }
 
     @Test
     void anEngineThatDoesNotEvenStartIsStartedOnce() throws Exception {
-        side("echo 'no such library'; exit 3").run(0, "gemm", List.of(), List.of("a", "b"), measured);
+        run(side("echo 'no such library'; exit 3"), 0, "a", "b");
         assertThat(starts()).isEqualTo(1);
         assertThat(said("a")).isEqualTo("fake: the process ended with status 3 at a");
         assertThat(said("b")).isEqualTo(said("a"));
