@@ -157,7 +157,6 @@ final class Compare {
         environment.put("turns_per_round", options.turns());
         environment.put("seconds_per_row", options.seconds());
         environment.put("graft", ours.description());
-        environment.put("graft_flags", System.getProperty("bench.flags", ""));
         if (options.avx2()) {
             environment.put("limits", ours.limits());
         }
@@ -202,11 +201,13 @@ final class Compare {
         return parts;
     }
 
-    /** What is measured together: rows whose works have the same name but for its last part, networks one by one. */
-    private static String unit(String work) {
-        return Works.byName(work) instanceof Work.Net || Works.byName(work) instanceof Work.Bert
-                ? work.replace("_folded", "").replace("head_epoch_cached", "head_step")
-                : work.substring(0, work.lastIndexOf('/'));
+    /**
+     * What takes turns together: works whose names differ in the last part only, so that all of a row's are in one unit. The
+     * steps of all layers, which no row sets against anything else, are apart, for the sake of memory.
+     */
+    static String unit(String work) {
+        String of = work.substring(0, work.lastIndexOf('/'));
+        return work.endsWith("/full_step") ? work : of;
     }
 
     /** All engines' processes are alive, but only one of them has something to do: A B C, A B C, ... for each unit. */

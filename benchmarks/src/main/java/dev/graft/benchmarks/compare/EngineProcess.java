@@ -25,6 +25,7 @@ final class EngineProcess implements AutoCloseable {
     private final Duration patience;
     private final Measured into;
     private final Set<String> prepared = new HashSet<>();
+    private final Set<String> refused = new HashSet<>();
     private WatchedProcess process;
     private int failures;
     private boolean begun;
@@ -57,25 +58,42 @@ final class EngineProcess implements AutoCloseable {
         ask("memory", work, 0);
     }
 
-    /** Frees what was prepared. */
+    /** Lets go of what was prepared. A process that does not manage that is ended, and no work is to blame. */
     void drop() throws InterruptedException {
         prepared.clear();
-        if (process != null) {
-            process.say("drop");
-            for (String line = process.next(); line != null && !line.startsWith("dropped"); ) {
-                line = process.next();
-            }
+        if (process == null) {
+            return;
+        }
+        process.say("drop");
+        String line = process.next();
+        while (line != null && !line.startsWith("dropped") && !line.startsWith("failed")) {
+            line = process.next();
+        }
+        if (line == null || line.startsWith("failed")) {
+            System.err.println(side.name() + ": " + (line == null ? "the process " + process.ending() : line)
+                    + " when it was to let go of what it had prepared");
+            close();
         }
     }
 
     /** Returns false when the work has failed. */
     private boolean ask(String what, String work, int round) throws IOException, InterruptedException {
-        if (side.broken().contains(work)) {
+        if (side.broken().contains(work) || refused.contains(work)) {
             return false;
         }
         if (gaveUp != null) {
             fail(work, gaveUp);
             return false;
+        }
+        if (process != null && !process.alive()) {      // while others had their turn, for example for want of memory
+            System.err.println(side.name() + ": the process ended between two turns");
+            close();
+            if (what.equals("time")) {
+                prepare(work);
+                if (!prepared.contains(work)) {
+                    return false;
+                }
+            }
         }
         if (process == null) {
             process = new WatchedProcess(command, patience);
@@ -95,8 +113,10 @@ final class EngineProcess implements AutoCloseable {
                 }
                 case "row" -> into.add(side.name(), round, f[1], new Sample(Double.parseDouble(f[2]), Fingerprint.parse(f[5])));
                 case "peak" -> into.add(side.name(), round, Compare.PEAK + f[1], new Sample(Double.parseDouble(f[2]), null));
-                case "failed" -> {
-                    fail(f[1], f[2]);
+                case "failed" -> {      // the process goes on, and the next one tries again
+                    into.failed(side.name(), f[1], f[2]);
+                    prepared.remove(f[1]);
+                    refused.add(f[1]);
                     return false;
                 }
                 default -> {        // a remark of some library

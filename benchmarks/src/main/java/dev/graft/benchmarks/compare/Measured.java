@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * The samples of all rounds, and what follows from them for a row: ratios are taken within a round, whose processes ran one
- * after the other, and the median of these counts.
+ * The samples of all turns of all rounds, and what follows from them for a row: ratios are taken within a turn, in which the
+ * processes were measured one after the other, and the median of these counts.
  */
 final class Measured {
     /** Largest difference of results, see {@link Fingerprint#difference}. */
@@ -21,9 +21,9 @@ final class Measured {
     private final Map<String, String> failures = new HashMap<>();
 
     /**
-     * @param ours      median over the rounds, in the row's unit
+     * @param ours      median over the turns, in the row's unit
      * @param theirs    the same of the peer
-     * @param ratios    peer's / ours of each round
+     * @param ratios    peer's / ours of each turn that has both
      * @param ratio     their median
      * @param same      whether results agree; null where they are not compared
      * @param problem   why there are no numbers, or null
@@ -42,23 +42,23 @@ final class Measured {
         }
     }
 
-    void add(String engine, int round, String work, Sample s) {
-        samples.computeIfAbsent(engine + " " + round, k -> new HashMap<>()).put(work, s);
+    void add(String engine, int turn, String work, Sample s) {
+        samples.computeIfAbsent(engine + " " + turn, k -> new HashMap<>()).put(work, s);
     }
 
     void failed(String engine, String work, String why) {
         failures.putIfAbsent(engine + " " + work, why);
     }
 
-    Sample sample(String engine, int round, String work) {
-        return samples.getOrDefault(engine + " " + round, Map.of()).get(work);
+    Sample sample(String engine, int turn, String work) {
+        return samples.getOrDefault(engine + " " + turn, Map.of()).get(work);
     }
 
-    Line line(Row row, String ours, String theirs, int rounds) {
+    Line line(Row row, String ours, String theirs, int turns) {
         List<Double> a = new ArrayList<>();
         List<Double> b = new ArrayList<>();
         Boolean same = null;
-        for (int r = 0; r < rounds; r++) {
+        for (int r = 0; r < turns; r++) {
             double x = sum(ours, r, row.ours());
             double y = sum(theirs, r, row.theirs());
             if (Double.isNaN(x) || Double.isNaN(y)) {
@@ -81,10 +81,10 @@ final class Measured {
     }
 
     /** NaN when one is missing. */
-    private double sum(String engine, int round, List<String> works) {
+    private double sum(String engine, int turn, List<String> works) {
         double sum = 0;
         for (String w : works) {
-            Sample s = sample(engine, round, w);
+            Sample s = sample(engine, turn, w);
             sum += s == null ? Double.NaN : s.value();
         }
         return sum;

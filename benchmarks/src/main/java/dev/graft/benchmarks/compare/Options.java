@@ -19,7 +19,7 @@ import java.util.stream.Collectors;
  * @param seconds timed per op, more per network
  * @param threads of every engine
  * @param avx2    whether no engine may use more than AVX2
- * @param minutes after which no further round is begun, nor a row of one after the first
+ * @param minutes after which no further round is begun, nor a group of rows of one after the first
  * @param out     file to write, or null for the usual one
  */
 record Options(List<Peer> peers, Pattern only, boolean all, int rounds, int turns, double seconds, int threads,

@@ -132,7 +132,10 @@ final class Side {
                 : limits.entrySet().stream().map(e -> e.getKey() + "=" + e.getValue()).collect(Collectors.joining(" "));
     }
 
-    /** The settings that its processes for whole networks got; what they inherited of that kind was dropped. */
+    /**
+     * The settings that its processes got, but for products and BERT in libtorch, whose threads are not bound
+     * (docs/benchmarks.md); what they inherited of that kind was dropped.
+     */
     Map<String, String> settings() {
         Map<String, String> e = new TreeMap<>();
         surroundings(e, "");

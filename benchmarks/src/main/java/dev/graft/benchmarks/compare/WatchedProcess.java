@@ -88,15 +88,25 @@ final class WatchedProcess implements AutoCloseable {
         return null;
     }
 
+    /** Whether it runs still, as far as the system knows. */
+    boolean alive() {
+        return process.isAlive();
+    }
+
     /** Null while it is alive. */
     Ending ending() {
         return ending;
     }
 
-    /** Ends it, whatever it does. */
+    /** Ends it, whatever it does, and waits until its memory is free again. */
     @Override
     public void close() {
         kill(process);
+        try {
+            process.waitFor(ENDING.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {

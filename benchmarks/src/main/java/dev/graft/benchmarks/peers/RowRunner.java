@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -35,7 +36,7 @@ public final class RowRunner {
 
     private record Ready(Engine.Prepared work, Fingerprint print) {}
 
-    private RowRunner(Engine engine, Stopwatch watch, PrintStream out) {
+    RowRunner(Engine engine, Stopwatch watch, PrintStream out) {
         this.engine = engine;
         this.watch = watch;
         this.out = out;
@@ -49,7 +50,7 @@ public final class RowRunner {
         new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)).lines().forEach(runner::answer);
     }
 
-    private void answer(String line) {
+    void answer(String line) {
         String[] asked = line.split("\t");
         String name = asked.length > 1 ? asked[1] : "";
         try {
@@ -93,8 +94,9 @@ public final class RowRunner {
     }
 
     private void drop() {
-        ready.values().forEach(r -> r.work().close());
+        List<Ready> all = List.copyOf(ready.values());
         ready.clear();
+        all.forEach(r -> r.work().close());
         out.println("dropped\t");
     }
 

@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.benchmarks.peers.Fingerprint;
 import dev.graft.benchmarks.peers.Row;
+import dev.graft.benchmarks.peers.Rows;
 import dev.graft.benchmarks.peers.Rows.Peer;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class ComparisonTest {
@@ -75,6 +77,18 @@ class ComparisonTest {
         Row bare = new Row(ROW.name(), ROW.kind(), ROW.ours(), ROW.theirs(), Row.NO_BAR, ROW.exact());
         assertThat(new Table("peer", List.of(m.line(bare, "ours", "peer", 1))).text()).contains("1.50").doesNotContain("yes")
                 .doesNotContain("reach their bar");
+    }
+
+    @Test
+    void bothSidesOfARowTakeTurnsInOneUnit() {
+        for (Peer peer : Peer.values()) {
+            for (Row r : Rows.of(peer, true)) {
+                if (r.kind() == Row.Kind.TIME) {
+                    assertThat(Stream.concat(r.ours().stream(), r.theirs().stream()).map(Compare::unit).distinct())
+                            .as(r.name()).hasSize(1);
+                }
+            }
+        }
     }
 
     @Test

@@ -45,6 +45,8 @@ class SideTest {
                     case "$work" in
                     crash*) echo 'about to crash'; kill -9 $$ ;;
                     hang) sleep 600 & echo $! >%s; wait ;;
+                    late) printf 'ready\\t%%s\\n' "$work"; exit 0 ;;
+                    refused) printf 'failed\\trefused\\tno such op\\n'; continue ;;
                     esac
                     case $what in
                     prepare) printf 'ready\\t%%s\\n' "$work" ;;
@@ -104,6 +106,42 @@ class SideTest {
             left.get().onExit().join();
         }
         assertThat(ProcessHandle.of(child).filter(ProcessHandle::isAlive)).isEmpty();
+    }
+
+    @Test
+    void oneThatEndsWhileOthersHaveTheirTurnIsReplacedAndNoWorkIsToBlame() throws Exception {
+        try (EngineProcess p = side("").begin("gemm", List.of(), measured)) {
+            p.prepare("a");
+            p.prepare("late");
+            Thread.sleep(500);      // until the system knows that it has ended
+            p.time("a", 0);
+        }
+        assertThat(said("a")).isEqualTo("measured");
+        assertThat(starts()).isEqualTo(2);
+    }
+
+    @Test
+    void whatOneGroupRefusesTheNextTriesAgain() throws Exception {
+        Side side = side("");
+        run(side, 0, "refused", "a");
+        assertThat(said("refused")).isEqualTo("fake: no such op");
+        run(side, 0, "refused", "a");
+        assertThat(Files.readAllLines(folder.resolve("asked"))).filteredOn("prepare refused"::equals).hasSize(2);
+        assertThat(starts()).isEqualTo(2);
+    }
+
+    /** Else it would be the first work of the next unit that failed. */
+    @Test
+    void oneThatCannotLetGoIsReplaced() throws Exception {
+        try (EngineProcess p = side("read -r what work; printf 'engine\\tfake\\nready\\ta\\n'; read -r what;"
+                + " [ -e " + folder.resolve("again") + " ] || { touch " + folder.resolve("again") + "; sleep 600; }")
+                .begin("gemm", List.of(), measured)) {
+            p.prepare("a");
+            p.drop();
+            p.prepare("a");
+            p.time("a", 0);
+        }
+        assertThat(starts()).isEqualTo(2);
     }
 
     @Test
