@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import dev.graft.tensor.GraftException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import java.util.stream.Collectors;
@@ -43,6 +44,14 @@ public record ParamSelector(List<String> patterns) {
             }
         }
         return picked;
+    }
+
+    /** Whether a pattern, with or without {@code !}, could match some path below {@code path}, whatever there is now. */
+    public boolean mayMatchBelow(String path) {
+        return patterns.stream().anyMatch(p -> {
+            Matcher m = compile(p).matcher(path + ".");
+            return m.matches() || m.hitEnd();       // more of a path could follow
+        });
     }
 
     @JsonIgnore

@@ -51,6 +51,20 @@ class ParamSelectorTest {
     }
 
     @Test
+    void whatCouldMatchBelowAPathIsToldFromWhatCannot() {
+        for (String p : new String[] {"fc", "fc.1", "!fc.1", "fc*", "f?", "*", "*.1.weight", "f*x", "re:fc\\.[0-9]+",
+            "re:.*bias", "features,fc.9"}) {
+            assertThat(ParamSelector.of(p).mayMatchBelow("fc")).as(p).isTrue();
+        }
+        for (String p : new String[] {"fcc", "fcc.1", "!fcc", "f", "fc1*", "re:fc", "re:fcc.*", "features.*", "?fc",
+            "f?c*"}) {
+            assertThat(ParamSelector.of(p).mayMatchBelow("fc")).as(p).isFalse();
+        }
+        assertThat(ParamSelector.of("classifier.66").mayMatchBelow("classifier.6")).isFalse();
+        assertThat(ParamSelector.of("classifier.6.0").mayMatchBelow("classifier.6")).isTrue();
+    }
+
+    @Test
     void aBadRegularExpressionIsNamed() {
         assertThatThrownBy(() -> ParamSelector.of("re:(")).isInstanceOf(GraftException.class).hasMessageContaining("re:(");
     }

@@ -282,7 +282,7 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
      * Refuses what {@link #applyTo} or the optimizer would refuse in any epoch, while nothing of {@code net} has changed.
      *
      * @param newHead whether the head is about to be replaced: only then it is known what is in the new one, so patterns
-     *                that begin with its path and select nothing yet are left to {@link #applyTo}
+     *                that select nothing yet and could select something there are left to {@link #applyTo}
      */
     void check(StagedNetwork net, boolean newHead) {
         Map<String, Parameter> parameters = net.parameters();
@@ -294,14 +294,23 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
             checkStored(net, kept);
         }
         for (int e = 0; e < epochs; e++) {
-            if (e == 0 || changesAt(e)) {
+            if ((e == 0 || changesAt(e)) && !mayTrain(frozenAt(e), parameters.keySet(), head)) {
                 checkTrains(net, parameters.keySet(), e);
             }
         }
-        if (groups.stream().map(ParamGroup::selector).noneMatch(s -> parameters.keySet().stream().noneMatch(s::matches)
-                && s.patterns().stream().anyMatch(p -> isOfHead(p, head)))) {
-            Optimizer.check(groups, parameters.keySet());
-        }
+        Optimizer.check(groups.stream().filter(g -> !isOfHead(g.selector(), head)
+                || parameters.keySet().stream().anyMatch(g.selector()::matches)).toList(), parameters.keySet());
+    }
+
+    /** Whether what {@code frozen} takes away from may be in the new head at {@code head} only. */
+    private static boolean mayTrain(ParamSelector frozen, Set<String> parameters, String head) {
+        return frozen.patterns().stream().filter(p -> p.startsWith("!")).map(FineTunePlan::alone)
+                .anyMatch(s -> isOfHead(s, head) && parameters.stream().noneMatch(s::matches));
+    }
+
+    /** What {@code pattern} selects, or takes away. */
+    private static ParamSelector alone(String pattern) {
+        return new ParamSelector(List.of(pattern.startsWith("!") ? pattern.substring(1) : pattern));
     }
 
     private void checkSelection(Set<String> parameters, Set<String> modules, String head) {
@@ -311,9 +320,9 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
         unfreezing.forEach(u -> checkSelects("unfreeze", u.selector(), paths, head));
     }
 
-    /** Whether what {@code pattern} selects lies in the module at {@code head}; false when that is null. */
-    private static boolean isOfHead(String pattern, String head) {
-        return head != null && pattern.replaceFirst("^!?(re:)?\\^?", "").replace("\\", "").startsWith(head);
+    /** Whether {@code selector} could select something in the new module at {@code head}; false when that is null. */
+    private static boolean isOfHead(ParamSelector selector, String head) {
+        return head != null && selector.mayMatchBelow(head);
     }
 
     private void checkTrains(StagedNetwork net, Set<String> parameters, int epoch) {
@@ -327,8 +336,8 @@ public record FineTunePlan(String strategy, boolean randomWeights, ParamSelector
     /** A mistyped pattern would train what should be frozen, or never train what should be unfrozen. */
     private static void checkSelects(String what, ParamSelector selector, Set<String> paths, String head) {
         for (String p : selector.patterns()) {
-            ParamSelector alone = new ParamSelector(List.of(p.startsWith("!") ? p.substring(1) : p));
-            if (paths.stream().noneMatch(alone::matches) && !isOfHead(p, head)) {
+            ParamSelector alone = alone(p);
+            if (paths.stream().noneMatch(alone::matches) && !isOfHead(alone, head)) {
                 throw new GraftException("plan: " + what + " pattern '" + p + "' selects no parameter and no layer of the"
                         + " network: the nearest names are " + String.join(", ", NearestNames.ofPattern(p, paths, 3)));
             }

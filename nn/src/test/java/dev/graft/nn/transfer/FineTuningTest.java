@@ -574,6 +574,53 @@ class FineTuningTest {
                 .isInstanceOf(GraftException.class).hasMessageContaining("'head.7' selects no parameter");
     }
 
+    private static List<String> trainable(StagedNetwork net) {
+        return net.parameters().entrySet().stream().filter(e -> e.getValue().trainable()).map(Map.Entry::getKey).toList();
+    }
+
+    @Test
+    void whatOnlyTheNewHeadHasMayBeAllThatIsTrained() {
+        for (String[] patterns : List.of(new String[] {"*", "!head.1"}, new String[] {"*", "!*.1.weight", "!*.1.bias"},
+                new String[] {"*", "!re:.*\\.1\\..*"}, new String[] {"body", "*.0.weight,*.0.bias"})) {
+            WideNetwork net = new WideNetwork();
+            FineTunePlan plan = FineTunePlan.of(Strategy.FINETUNE, net, 2).freeze(patterns)
+                    .withGroup(ParamGroup.of("last", "*.1.weight"));
+            tuning(net, plan, data(3, 1)).prepare();
+            plan.applyTo(net, 0);
+            assertThat(trainable(net)).as(String.join(" ", patterns)).containsExactly("head.1.weight", "head.1.bias");
+        }
+        WideNetwork later = new WideNetwork();
+        FineTunePlan plan = FineTunePlan.of(Strategy.FINETUNE, later, 2).freeze("*", "!head.1").unfreezeAt(1, "*.0.weight");
+        tuning(later, plan, data(3, 1)).prepare();
+        plan.applyTo(later, 1);
+        assertThat(trainable(later)).containsExactly("head.0.weight", "head.1.weight", "head.1.bias");
+    }
+
+    @Test
+    void aNameThatOnlyBeginsLikeTheHeadsIsRefusedBeforeAnythingChanges() {
+        WideNetwork net = new WideNetwork();
+        net.initialize(1);
+        Map<String, float[]> before = values(net, "*");
+        dev.graft.nn.Module head = net.at("head");
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 3);
+        Map<FineTunePlan, String> refused = Map.of(plan.freeze("headd"), "freeze pattern 'headd' selects no parameter",
+                plan.freeze("head1.weight"), "freeze pattern 'head1.weight' selects no parameter",
+                plan.freeze("re:head\\d.*"), "selects no parameter", plan.freeze("*", "head.1"), "everything is frozen",
+                plan.unfreezeAt(1, "heads.0"), "unfreeze pattern 'heads.0' selects no parameter",
+                plan.withGroup(ParamGroup.of("slow", "headd")), "'headd' selects no parameter",
+                plan.withGroups(ParamGroup.of("slow", "headd"), ParamGroup.of("last", "head.1")),
+                "'headd' selects no parameter");
+        refused.forEach((p, why) -> {
+            assertThatThrownBy(() -> tuning(net, p, data(3, 1)).prepare()).isInstanceOf(GraftException.class)
+                    .hasMessageContaining(why);
+            assertThat(net.at("head")).as(why).isSameAs(head);
+            assertThat(net.classes()).isEqualTo(7);
+            assertThat(same(before, values(net, "*"))).as(why).isTrue();
+        });
+        tuning(net, plan.freeze("head*1.weight"), data(3, 1)).prepare();
+        assertThat(net.classes()).isEqualTo(3);
+    }
+
     @Test
     void whatIsUnfrozenInsideAFrozenBlockRunsAsInTraining() {
         for (String pattern : List.of("second", "second*")) {
