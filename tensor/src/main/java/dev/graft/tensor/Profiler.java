@@ -180,6 +180,7 @@ public final class Profiler implements Interceptor {
         Wait wait = line.waiting.get(Thread.currentThread());
         if (wait != null) {
             line.pending.add(wait.until(m));
+            line.waiting.put(Thread.currentThread(), new Wait(m, 0));      // an op that fails has no end
         }
         return m;
     }

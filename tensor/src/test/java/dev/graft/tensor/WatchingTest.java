@@ -81,6 +81,10 @@ class WatchingTest {
         List<String> events = Files.readString(file).lines().filter(l -> l.contains("\"ph\": \"X\"")).toList();
         assertThat(events).extracting(l -> l.replaceAll(".*\"name\": \"([^\"]+)\".*", "$1"))
                 .startsWith(Profiler.WAIT, "relu", Profiler.WAIT, "add", Profiler.WAIT).hasSize(3 * 4);
+        assertInTurn(events);
+    }
+
+    private static void assertInTurn(List<String> events) {
         double end = 0;
         for (String l : events) {
             double ts = Double.parseDouble(l.replaceAll(".*\"ts\": ([0-9.]+),.*", "$1"));
@@ -101,6 +105,24 @@ class WatchingTest {
         c.run(() -> Dispatcher.waiting(Device.CPU, () -> x));
         assertThat(p.byOp().rows()).extracting(r -> r.name() + " " + r.calls())
                 .containsExactlyInAnyOrder(Profiler.WAIT + " 2", "relu 1");
+    }
+
+    @Test
+    void anOpThatFailsInAWaitLeavesTheTimeBeforeItCountedOnce() throws Exception {
+        Profiler p = new Profiler();
+        Tensor x = Tensor.uniform(-1, 1, 20, 20);
+        Tensor other = Tensor.ones(3, 3);
+        Context c = in("body", p);
+        assertThatThrownBy(() -> c.run(() -> Dispatcher.waiting(Device.CPU, () -> {
+            pause(2);
+            return x.matmul(other);
+        }))).hasMessageContaining("matmul");
+        c.run(() -> x.relu());
+        assertThat(p.byOp().rows()).extracting(r -> r.name() + " " + r.calls())
+                .containsExactlyInAnyOrder(Profiler.WAIT + " 1", "relu 1");
+        Path file = dir.resolve("trace.json");
+        p.writeTrace(file);
+        assertInTurn(Files.readString(file).lines().filter(l -> l.contains("\"ph\": \"X\"")).toList());
     }
 
     @Test
