@@ -83,7 +83,10 @@ record FeatureChoice(int prefix, List<FeatureRequest> training, FeatureRequest v
         String tooLarge = " would take " + bytes(format.bytes() * values) + ", more than "
                 + (cache.limit() > 0 ? "the " + bytes(cache.limit()) + " of the cache's folder and " : "")
                 + bytes(cache.memory()) + " of memory";
-        return format == FeatureFormat.AUTO && fits(cache, FeatureFormat.INT8, values)
+        // a set is float32 until it is complete; in memory it keeps that room, and float16 would have fitted
+        long largest = Math.max(training.getFirst().data().size(), validation.data().size()) * probe.values();
+        long whileWritten = FeatureFormat.INT8.bytes() * (values - largest) + Float.BYTES * largest;
+        return format == FeatureFormat.AUTO && whileWritten <= cache.limit()
                 ? new FeatureChoice(prefix, training, validation, FeatureFormat.INT8, format.stored().label() + tooLarge)
                 : none("the features of " + images + " images" + tooLarge);
     }

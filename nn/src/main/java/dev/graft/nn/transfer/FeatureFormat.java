@@ -8,8 +8,8 @@ import java.util.stream.Collectors;
 /** How cached features are stored. They are computed and trained on in float32 whatever is chosen here. */
 public enum FeatureFormat {
     /**
-     * {@link #FLOAT16}, or {@link #INT8} where there is room only for that; and only where it pays: not when features take
-     * more room than the images they come from.
+     * {@link #FLOAT16}, or {@link #INT8} where the folder has room only for that; and only where it pays: not when features
+     * take more room than the images they come from.
      */
     AUTO(2),
     /** As computed. */

@@ -537,29 +537,40 @@ class FineTuningTest {
         }
     }
 
-    /** 96 x 64 values: 12 KiB as float16, 6 as int8 with labels and scales of 2 more. */
+    /**
+     * 8 copies of 72 images and 24 others x 64 values: 75 KiB as float16; as int8 37.5, with labels and scales 46.2, and
+     * 13.5 more while a copy is written.
+     */
     @Test
     void whereOnlyInt8FindsRoomItIsTakenAndSaid() throws IOException {
+        Path place = folder.resolve("narrow");
+        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, new WideNetwork(), 1).withBatch(8).withAugmentation(true)
+                .withAugmentedCopies(8);
+        String tooLarge = "float16 would take 75.0 KiB, more than the 70.0 KiB of the cache's folder and 100 B of memory";
+        assertThat(wideNotes(plan, place, 70)).last().asString().contains("are cached (600 images x 64, ")
+                .contains(" int8 because " + tooLarge + "): an epoch over 96 ");
+        try (Stream<Path> files = Files.list(place)) {
+            assertThat(files.mapToLong(f -> f.toFile().length()).sum()).isBetween(600 * 64L, 50L << 10);
+        }
+        assertThat(wideNotes(plan.withFeatureFormat(FeatureFormat.FLOAT16), place, 70)).containsExactly("features of the"
+                + " frozen layers are not cached: the features of 600 images" + tooLarge.substring("float16".length()));
+        Path smaller = folder.resolve("smaller");
+        assertThat(wideNotes(plan, smaller, 50)).as("room for complete sets only").singleElement().asString()
+                .contains("are not cached: the features of 600 images would take 75.0 KiB, more than the 50.0 KiB");
+        assertThat(wideNotes(plan.withAugmentation(false), smaller, 10)).as("one set, four times as large while written")
+                .singleElement().asString().contains("are not cached: the features of 96 images would take 12.0 KiB");
+        assertThat(smaller).doesNotExist();
+    }
+
+    private List<String> wideNotes(FineTunePlan plan, Path place, int kibibytes) {
         WideNetwork net = new WideNetwork();
         net.initialize(1);
-        FineTunePlan plan = FineTunePlan.of(Strategy.FEATURES, net, 1).withBatch(8);
-        FeatureCache narrow = new FeatureCache(folder.resolve("narrow"), 10 << 10).withMemory(100);
         List<String> notes = new ArrayList<>();
-        tuning(net, plan, data(3, 1)).cache(narrow).onNote(notes::add).run();
-        assertThat(notes).last().asString().contains("are cached (96 images x 64, ").contains(" int8 because float16 would"
-                + " take 12.0 KiB, more than the 10.0 KiB of the cache's folder and 100 B of memory): an epoch over 96 ");
-        try (Stream<Path> files = Files.list(narrow.folder())) {
-            assertThat(files.mapToLong(f -> f.toFile().length()).sum()).isBetween(96 * 64L, 10L << 10);
-        }
-        notes.clear();
-        tuning(net, plan.withFeatureFormat(FeatureFormat.FLOAT16), data(3, 1)).cache(narrow).onNote(notes::add).run();
-        assertThat(notes).containsExactly("features of the frozen layers are not cached: the features of 96 images would"
-                + " take 12.0 KiB, more than the 10.0 KiB of the cache's folder and 100 B of memory");
-        notes.clear();
-        tuning(net, plan, data(3, 1)).cache(new FeatureCache(folder.resolve("none"), 5 << 10).withMemory(100))
+        Transforms train = plan.augmentation()
+                ? Transforms.of(Normalize.MINUS_ONE_TO_ONE, new RandomHorizontalFlip(0.5)) : PLAIN;
+        new FineTuning(net, plan, data(3, 1), train, PLAIN).cache(new FeatureCache(place, kibibytes << 10).withMemory(100))
                 .onNote(notes::add).run();
-        assertThat(notes).singleElement().asString()
-                .contains("are not cached: the features of 96 images would take 12.0 KiB");
+        return notes;
     }
 
     @Test
