@@ -8,7 +8,8 @@ import picocli.CommandLine.TypeConversionException;
 /** The option with which commands choose how many threads compute. */
 final class Threads {
     @Option(names = "--threads", paramLabel = "N", defaultValue = "0", converter = Count.class,
-            description = "Threads that compute on the CPU. Default: property graft.threads, or else one for each core.")
+            description = "Threads that compute on the CPU. Default: property graft.threads, or else one for each core;"
+                    + " finetune --resume: as the run was given.")
     int chosen;
 
     /** A number of threads; 0 has a meaning of its own. */
