@@ -12,8 +12,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.infra.Blackhole;
 
 /**
- * The same work on one thread and on several: a product of 1024 cubed and ResNet-18 on [16, 224, 224, 3], inference and a step
- * that trains every layer. {@code -p threads=1,2,4,8} where there are more cores.
+ * The same work on one thread and on several: a product of 1024 cubed and ResNet-18 on [16, 224, 224, 3], inference and a
+ * step that trains every layer. {@code -p threads=1,2,4,8} where there are more cores.
  */
 @State(org.openjdk.jmh.annotations.Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)

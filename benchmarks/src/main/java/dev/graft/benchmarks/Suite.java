@@ -16,11 +16,15 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.openjdk.jmh.infra.BenchmarkParams;
 import org.openjdk.jmh.results.Result;
 import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.BenchmarkList;
+import org.openjdk.jmh.runner.BenchmarkListEntry;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.format.OutputFormatFactory;
 import org.openjdk.jmh.runner.options.CommandLineOptionException;
 import org.openjdk.jmh.runner.options.CommandLineOptions;
 import org.openjdk.jmh.runner.options.Options;
@@ -57,6 +61,13 @@ final class Suite {
             out = Path.of(rest.remove(at + 1));
             rest.remove(at);
         }
+        Options all = options(rest, quick);
+        Collection<BenchmarkListEntry> benchmarks = BenchmarkList.defaultList().find(
+                OutputFormatFactory.createFormatInstance(System.out, VerboseMode.SILENT), all.getIncludes(), all.getExcludes());
+        if (benchmarks.isEmpty()) {
+            System.err.println("graft bench: no benchmark's name holds " + String.join(" or ", all.getIncludes()));
+            System.exit(2);
+        }
         ObjectNode json = new ObjectMapper().createObjectNode();
         json.set("environment", Environment.of(System.getProperty("bench.commit", "unknown")));
         Peak peak = Peak.measure(WorkerPool.shared().threads());
@@ -64,9 +75,19 @@ final class Suite {
                 peak.gigabytes());
         json.putObject("peak").put("threads", peak.threads()).put("gflops", peak.gflops())
                 .put("copy_gb_s", peak.gigabytes());
-        report(new Runner(options(rest, quick)).run(), peak, json.putArray("results"));
         Files.createDirectories(out.toAbsolutePath().getParent());
-        Files.writeString(out, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
+        ArrayNode results = json.putArray("results");
+        System.out.printf("%n%-44s %-28s %12s %9s %9s %7s%n", "benchmark", "parameters", "ms", "GFLOP/s", "GB/s", "% peak");
+        for (BenchmarkListEntry b : benchmarks) {
+            OptionsBuilder one = new OptionsBuilder();
+            one.parent(all);
+            // an include would be one more beside the filters, so it is the others that are left out
+            benchmarks.stream().filter(other -> other != b)
+                    .forEach(other -> one.exclude("^" + Pattern.quote(other.getUsername()) + "$"));
+            report(new Runner(one.build()).run(), peak, results);
+            // what is there, should the run be ended before its end
+            Files.writeString(out, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
+        }
         System.out.println("recorded in " + out);
     }
 
@@ -103,7 +124,6 @@ final class Suite {
     }
 
     private static void report(Collection<RunResult> results, Peak peak, ArrayNode out) {
-        System.out.printf("%n%-44s %-28s %12s %9s %9s %7s%n", "benchmark", "parameters", "ms", "GFLOP/s", "GB/s", "% peak");
         for (RunResult r : results) {
             BenchmarkParams p = r.getParams();
             String name = p.getBenchmark().replace("dev.graft.benchmarks.", "");

@@ -21,11 +21,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
- * {@code graft bench --peers}: for every group of rows, and in every round, a process of Graft and one of each peer that take
- * turns.
- * Property {@code bench.home} is the folder of the benchmarks module, {@code bench.flags} holds the JVM flags of Graft's
+ * {@code graft bench --peers}: for every group of rows, and in every round, a process of Graft and one of each peer that
+ * take turns. Property {@code bench.home} is the folder of the benchmarks module, {@code bench.flags} holds the JVM flags of Graft's
  * processes, {@code bench.commit} says what is measured.
  */
 final class Compare {
@@ -115,8 +115,8 @@ final class Compare {
             record(environment, before, start, whole, round + 1);   // what is there, should the run be ended before its end
         }
         System.out.printf(Locale.ROOT, "%n%s%n", environment.path("cpu").asText());
-        System.out.printf(Locale.ROOT, "%d threads, %d rounds of %d turns%s, %d s; other processes used %.1f s of processor time"
-                + " meanwhile%n", options.threads(), whole, options.turns(), whole == options.rounds() ? "" :
+        System.out.printf(Locale.ROOT, "%d threads, %d rounds of %d turns%s, %d s; other processes used %.1f s of processor"
+                + " time meanwhile%n", options.threads(), whole, options.turns(), whole == options.rounds() ? "" :
                         " and parts of " + (options.rounds() - whole) + " more", environment.path("seconds").asInt(),
                 environment.path("foreign_cpu_seconds").asDouble());
         if (options.avx2()) {
@@ -214,8 +214,9 @@ final class Compare {
     private void time(int round, String group) throws IOException, InterruptedException {
         Map<String, Map<Side, Set<String>>> units = new LinkedHashMap<>();
         rows.forEach((peer, list) -> list.stream().filter(r -> r.kind() == Row.Kind.TIME).forEach(r -> {
-            r.ours().stream().filter(w -> Works.byName(w).group().equals(group)).forEach(w -> add(units, ours, w));
-            r.theirs().stream().filter(w -> Works.byName(w).group().equals(group)).forEach(w -> add(units, peers.get(peer), w));
+            Predicate<String> here = w -> Works.byName(w).group().equals(group);
+            r.ours().stream().filter(here).forEach(w -> add(units, ours, w));
+            r.theirs().stream().filter(here).forEach(w -> add(units, peers.get(peer), w));
         }));
         Map<Side, EngineProcess> processes = new LinkedHashMap<>();
         try {

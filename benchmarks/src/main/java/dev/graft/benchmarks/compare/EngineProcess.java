@@ -9,8 +9,8 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * An engine's process that does what it is asked for and is silent while another engine has its turn (the protocol is that of
- * {@link dev.graft.benchmarks.peers.RowRunner}). Should it end or fall silent before its time, the work it was at has
+ * An engine's process that does what it is asked for and is silent while another engine has its turn (the protocol is that
+ * of {@link dev.graft.benchmarks.peers.RowRunner}). Should it end or fall silent before its time, the work it was at has
  * failed and is not tried again; another process does those that are left, and after two that ended so none is started.
  */
 final class EngineProcess implements AutoCloseable {
@@ -45,11 +45,15 @@ final class EngineProcess implements AutoCloseable {
         }
     }
 
-    /** Measures a work that was prepared. */
-    void time(String work, int round) throws IOException, InterruptedException {
+    /**
+     * Measures a work that was prepared.
+     *
+     * @param turn of all turns of all rounds
+     */
+    void time(String work, int turn) throws IOException, InterruptedException {
         prepare(work);      // again, where another process has taken the place of the one that did
         if (prepared.contains(work)) {
-            ask("time", work, round);
+            ask("time", work, turn);
         }
     }
 
@@ -77,7 +81,7 @@ final class EngineProcess implements AutoCloseable {
     }
 
     /** Returns false when the work has failed. */
-    private boolean ask(String what, String work, int round) throws IOException, InterruptedException {
+    private boolean ask(String what, String work, int turn) throws IOException, InterruptedException {
         if (side.broken().contains(work) || refused.contains(work)) {
             return false;
         }
@@ -111,8 +115,10 @@ final class EngineProcess implements AutoCloseable {
                 case "ready" -> {
                     // nothing to keep
                 }
-                case "row" -> into.add(side.name(), round, f[1], new Sample(Double.parseDouble(f[2]), Fingerprint.parse(f[5])));
-                case "peak" -> into.add(side.name(), round, Compare.PEAK + f[1], new Sample(Double.parseDouble(f[2]), null));
+                case "row" -> into.add(side.name(), turn, f[1],
+                        new Sample(Double.parseDouble(f[2]), Fingerprint.parse(f[5])));
+                case "peak" -> into.add(side.name(), turn, Compare.PEAK + f[1],
+                        new Sample(Double.parseDouble(f[2]), null));
                 case "failed" -> {      // the process goes on, and the next one tries again
                     into.failed(side.name(), f[1], f[2]);
                     prepared.remove(f[1]);

@@ -45,8 +45,8 @@ public record Stopwatch(double seconds, double leastWarm, double mostWarm) {
     }
 
     /**
-     * Whatever ran before does not count: its first call loads, allocates and compiles. Ends when {@value #SETTLED} windows in
-     * a row were not 3 % faster than the best before.
+     * Whatever ran before does not count: its first call loads, allocates and compiles. Ends when {@value #SETTLED} windows
+     * in a row were not 3 % faster than the best before.
      */
     public void warm(Runnable call) {
         long start = System.nanoTime();

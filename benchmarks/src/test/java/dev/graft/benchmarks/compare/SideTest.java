@@ -90,7 +90,8 @@ class SideTest {
         assertThat(starts()).isEqualTo(2);
         run(side, 1, "a", "crash", "b");
         assertThat(starts()).as("not tried again").isEqualTo(3);
-        assertThat(Files.readAllLines(folder.resolve("asked"))).as("what a process had prepared is prepared again by the next")
+        assertThat(Files.readAllLines(folder.resolve("asked")))
+                .as("what a process had prepared is prepared again by the next")
                 .containsExactly("prepare a", "prepare crash", "prepare b", "prepare a", "time a", "time b", "drop ",
                         "prepare a", "prepare b", "time a", "time b", "drop ");
     }
