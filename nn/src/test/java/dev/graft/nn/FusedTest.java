@@ -11,6 +11,7 @@ import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.Memory;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.cpu.CpuFeatures;
 import dev.graft.tensor.op.Op;
 import dev.graft.tensor.op.Update;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -100,14 +102,19 @@ class FusedTest {
     }
 
     @Test
+    @DisabledIfSystemProperty(named = "graft.backend", matches = "reference", disabledReason = "it has no fused ops")
     void anInvertedResidualBlockIsOneOpUnlessItLearns() {
         for (int stride = 1; stride <= 2; stride++) {
             Sequential block = inverted(Activation.relu6(), Activation.relu6(), stride);
             for (Tensor r : new Tensor[] {null, stride == 1 ? residual : Samples.floats(9, 2, 3, 3, 4)}) {
                 Tensor expected = layers(block, r, residual);
-                assertThat(ops(() -> ConvLayersTest.assertClose(
-                        r == null ? block.call(residual) : block.callAdd(residual, r), expected.toDoubles())))
-                        .contains("inverted_residual").doesNotContain("conv2d_bias_activation");
+                List<String> ops = ops(() -> ConvLayersTest.assertClose(
+                        r == null ? block.call(residual) : block.callAdd(residual, r), expected.toDoubles()));
+                if (CpuFeatures.simd()) {
+                    assertThat(ops).contains("inverted_residual").doesNotContain("conv2d_bias_activation");
+                } else {    // that kernel needs vectors: the op is done by its parts
+                    assertThat(ops).contains("inverted_residual", "conv2d_bias_activation");
+                }
             }
         }
         Sequential block = inverted(Activation.relu6(), Activation.relu6(), 1);

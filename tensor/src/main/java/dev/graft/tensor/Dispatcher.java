@@ -143,8 +143,11 @@ public final class Dispatcher {
     /** Changes {@code target} in place; see {@link Update}. */
     public static void update(Update update, Tensor target, Tensor... in) {
         check(update, target, in);
-        changing(update.name(), target.device(), () -> Backends.of(target.device()).update(update, target, in));
-        written(update, target, in);
+        try {
+            changing(update.name(), target.device(), () -> Backends.of(target.device()).update(update, target, in));
+        } finally {
+            written(update, target, in);        // perhaps in part: nothing made of the values before may be used any more
+        }
     }
 
     /**
@@ -173,8 +176,11 @@ public final class Dispatcher {
                         + ": one float32 value on " + device + " is needed");
             }
         }
-        changing("updates", device, () -> Backends.of(device).updateAll(changes, scale));
-        changes.forEach(c -> written(c.update(), c.target(), c.in()));
+        try {
+            changing("updates", device, () -> Backends.of(device).updateAll(changes, scale));
+        } finally {
+            changes.forEach(c -> written(c.update(), c.target(), c.in()));
+        }
     }
 
     /**

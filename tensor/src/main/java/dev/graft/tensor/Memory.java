@@ -2,6 +2,7 @@ package dev.graft.tensor;
 
 import dev.graft.tensor.backend.Backends;
 import dev.graft.tensor.cpu.PackedCache;
+import dev.graft.tensor.cpu.Scratch;
 
 /** The allocators as their users see them: the report, the limit, the cache. Without a device the CPU's is meant. */
 public final class Memory {
@@ -11,9 +12,10 @@ public final class Memory {
         return HostAllocator.report();
     }
 
-    /** Gives all cached arrays and packed weights to the garbage collector. */
+    /** Gives all cached arrays, packed weights and the kernels' working memory to the garbage collector. */
     public static void trim() {
         PackedCache.clear();
+        Scratch.clear();
         HostAllocator.trim();
     }
 

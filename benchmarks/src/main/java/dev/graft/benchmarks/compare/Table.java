@@ -12,6 +12,8 @@ record Table(String peer, List<Measured.Line> lines) {
         StringBuilder s = new StringBuilder(String.format(Locale.ROOT, "%n%-38s %10s %10s %7s %15s %6s  %s%n",
                 "against " + peer, "ours ms", "peer ms", "ratio", "spread", "bar", "reached"));
         int reached = 0;
+        int always = 0;
+        int never = 0;
         long barred = lines.stream().filter(l -> l.row().hasBar()).count();
         for (Measured.Line l : lines) {
             if (l.problem() != null) {
@@ -24,10 +26,15 @@ record Table(String peer, List<Measured.Line> lines) {
             s.append(String.format(Locale.ROOT, "%-38s %10s %10s %7.2f %15s %6s  %s%n", l.row().name(),
                     number(l.ours() / scale, memory), number(l.theirs() / scale, memory), l.ratio(),
                     String.format(Locale.ROOT, "%.2f to %.2f", l.least(), l.most()), bar, verdict(l)));
-            reached += l.row().hasBar() && l.reached() ? 1 : 0;
+            if (l.row().hasBar()) {
+                reached += l.reached() ? 1 : 0;
+                always += l.reached() && l.least() >= l.row().bar() ? 1 : 0;
+                never += l.most() < l.row().bar() ? 1 : 0;
+            }
         }
         return barred == 0 ? s.toString()
-                : s + String.format(Locale.ROOT, "%d of %d rows reach their bar%n", reached, barred);
+                : s + String.format(Locale.ROOT, "%d of %d rows reach their bar, %d of them in every turn; %d miss it in every"
+                        + " turn%n", reached, barred, always, never);
     }
 
     private static String number(double v, boolean memory) {

@@ -14,8 +14,9 @@ public interface Engine {
         void run();
 
         /**
-         * The result of the work, called once and before {@link #run}: images as [N, H, W, C], several outputs one behind
-         * the other; of a step, its loss, and after two more steps that of the third.
+         * The result of the work, called once, and before {@link #run} where the work is not {@link Work#repeatable}: images
+         * as [N, H, W, C], several outputs one behind the other; of a step, its loss, and after two more steps that of the
+         * third.
          */
         float[] result();
 

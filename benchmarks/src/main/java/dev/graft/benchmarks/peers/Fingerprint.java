@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
  * fixed places.
  */
 public record Fingerprint(long count, double sum, double absolutes, double[] samples) {
-    private static final int SAMPLES = 16;
+    private static final int SAMPLES = 256;
 
     public static Fingerprint of(float[] values) {
         double sum = 0;

@@ -10,6 +10,11 @@ public sealed interface Work {
     /** Which works share a process. */
     String group();
 
+    /** Whether doing it changes nothing of what it gives when it is done again. */
+    default boolean repeatable() {
+        return true;
+    }
+
     /** What of an op is done. */
     enum Pass {
         FORWARD("fwd"),
@@ -141,6 +146,11 @@ public sealed interface Work {
         public String group() {
             return "op";
         }
+
+        @Override
+        public boolean repeatable() {
+            return !kind.isOptimizer();
+        }
     }
 
     /** What is done with a whole network. */
@@ -161,6 +171,10 @@ public sealed interface Work {
             this.label = label;
         }
 
+        boolean infers() {
+            return this == INFERENCE || this == INFERENCE_FOLDED;
+        }
+
         public String label() {
             return label;
         }
@@ -177,6 +191,11 @@ public sealed interface Work {
         public String group() {
             return net.name();
         }
+
+        @Override
+        public boolean repeatable() {
+            return task.infers();
+        }
     }
 
     /** BERT's encoder on [batch, {@link Encoder#TOKENS}, {@link Encoder#WIDTH}]. */
@@ -189,6 +208,11 @@ public sealed interface Work {
         @Override
         public String group() {
             return "bert";
+        }
+
+        @Override
+        public boolean repeatable() {
+            return task.infers();
         }
     }
 }

@@ -73,7 +73,11 @@ class ComparisonTest {
     void theTableSaysHowMuchOfABarIsReached() {
         Measured m = measured(new double[][] {{1, 1, 3}});
         String text = new Table("peer", List.of(m.line(ROW, "ours", "peer", 1))).text();
-        assertThat(text).contains("1.50").contains("no, 75 % of it").contains("0 of 1 rows reach their bar");
+        assertThat(text).contains("1.50").contains("no, 75 % of it").contains("0 of 1 rows reach their bar,")
+                .contains("1 miss it in every turn");
+        Measured changing = measured(new double[][] {{1, 1, 3}, {1, 1, 6}, {1, 1, 5}});
+        assertThat(new Table("peer", List.of(changing.line(ROW, "ours", "peer", 3))).text())
+                .contains("1 of 1 rows reach their bar, 0 of them in every turn; 0 miss it in every turn");
         Row bare = new Row(ROW.name(), ROW.kind(), ROW.ours(), ROW.theirs(), Row.NO_BAR, ROW.exact());
         assertThat(new Table("peer", List.of(m.line(bare, "ours", "peer", 1))).text()).contains("1.50").doesNotContain("yes")
                 .doesNotContain("reach their bar");

@@ -57,7 +57,8 @@ class RowRunnerTest {
     @Test
     void whatIsPreparedIsTimedAsOftenAsWantedUntilItIsDropped() {
         assertThat(ask("prepare\t" + NAME)).isEqualTo("ready\t" + NAME);
-        assertThat(done).startsWith("prepare", "result", "run");
+        assertThat(done).as("compared is what is timed, with what is kept from use to use")
+                .startsWith("prepare", "run", "run", "run", "result", "run");
         for (int turn = 0; turn < 2; turn++) {
             String[] row = ask("time\t" + NAME).split("\t");
             assertThat(row).startsWith("row", NAME).hasSize(6);
@@ -68,6 +69,14 @@ class RowRunnerTest {
         assertThat(ask("drop")).isEqualTo("dropped");
         assertThat(done).containsExactly("close");
         assertThat(ask("time\t" + NAME)).startsWith("failed\t" + NAME).contains("not prepared");
+    }
+
+    @Test
+    void theResultOfAWorkThatChangesWhatItWorksOnIsTakenFirst() {
+        for (String name : List.of("op/sgd", "resnet18/b16/full_step", "bert12/8x128/full_step")) {
+            assertThat(ask("prepare\t" + name)).isEqualTo("ready\t" + name);
+            assertThat(done).as(name).startsWith("prepare", "result", "run");
+        }
     }
 
     @Test

@@ -206,8 +206,10 @@ public final class DataLoader implements AutoCloseable {
                     threads.remove(Thread.currentThread());
                     return;
                 }
-            } catch (InterruptedException e) {
-                threads.remove(Thread.currentThread()); // nobody interrupts these threads but a caller who wants them gone
+            } catch (InterruptedException | OutOfMemoryError e) {
+                // Nobody interrupts these threads but a caller who wants them gone. Where there is no memory for another
+                // batch, the thread that waits for it finds that out as well, and says so.
+                threads.remove(Thread.currentThread());
                 return;
             } finally {
                 lock.unlock();

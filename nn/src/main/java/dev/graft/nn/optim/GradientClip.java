@@ -46,7 +46,12 @@ public sealed interface GradientClip {
 
         @Override
         public ParamGradients apply(ParamGradients g) {
-            return g.map(t -> t.clamp(-limit, limit));
+            return g.map(this::apply);
+        }
+
+        /** One gradient clipped, as no other is needed for it. */
+        Tensor apply(Tensor gradient) {
+            return gradient.clamp(-limit, limit);
         }
 
         @Override

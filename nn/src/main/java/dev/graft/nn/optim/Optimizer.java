@@ -195,6 +195,16 @@ public final class Optimizer implements AutoCloseable {
      * @param factors multiply the learning rates, one for all groups or one per group; none for the groups' own rates
      */
     public void backwardAndStep(Tape tape, Tensor loss, double... factors) {
+        backwardAndStep(tape, loss, null, factors);
+    }
+
+    /**
+     * {@link #backwardAndStep(Tape, Tensor, double...)} with clipped gradients. Clipping by norm cannot be done so: it needs
+     * all gradients first.
+     *
+     * @param clip null for none
+     */
+    public void backwardAndStep(Tape tape, Tensor loss, GradientClip.ByValue clip, double... factors) {
         double[] by = factors.length == 0 ? new double[] {1} : factors;
         new PreparedStep(rule, groups, List.of(), null).check(by);
         Map<Long, Entry> byId = new HashMap<>();
@@ -211,11 +221,16 @@ public final class Optimizer implements AutoCloseable {
                 return false;
             }
             try (Scope scope = Scope.open("optimizer step")) {
-                new PreparedStep(rule, groups, List.of(item(e, gradient, null)), null).run(by);
+                Tensor g = clip == null ? gradient : clip.apply(gradient);
+                new PreparedStep(rule, groups, List.of(item(e, g, null)), null).run(by);
             }
             return true;
         });
-        step(gradients(left), by);      // what the pass could not give earlier, such as those of checkpointed segments
+        // what the pass could not give earlier, such as those of checkpointed segments
+        try (Scope scope = Scope.open("clipping")) {
+            ParamGradients g = gradients(left);
+            step(clip == null ? g : clip.apply(g), by);
+        }
     }
 
     /**

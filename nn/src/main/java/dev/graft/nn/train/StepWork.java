@@ -71,11 +71,11 @@ final class StepWork {
     }
 
     /**
-     * With learning-rate factors: where no gradient has to wait for others, because nothing is clipped or summed over
-     * batches, parameters are changed while backward runs, and what is left to do is nothing.
+     * With learning-rate factors: where no gradient has to wait for others, because nothing is clipped by norm or summed
+     * over batches, parameters are changed while backward runs, and what is left to do is nothing.
      */
     Done run(Iterator<TrainingBatch> batches, boolean several, double[] factors) {
-        double[] atOnce = several || clip != null || !precision.plain() ? null : factors;
+        double[] atOnce = several || clip instanceof GradientClip.ByNorm || !precision.plain() ? null : factors;
         ParamGradients.Accumulator sum = several ? new ParamGradients.Accumulator() : null;
         ParamGradients gradients = null;
         List<Tensor> report = new ArrayList<>();
@@ -124,7 +124,7 @@ final class StepWork {
             Tensor value = f.loss().size() == 1 ? f.loss().reshape(Shape.SCALAR).cast(DType.F64) : null;
             ParamGradients g = new ParamGradients(Map.of());
             if (factors != null && readsAtOnce(f.loss())) {
-                optimizer.backwardAndStep(tape, f.loss(), factors);
+                optimizer.backwardAndStep(tape, f.loss(), clip instanceof GradientClip.ByValue v ? v : null, factors);
             } else {
                 g = optimizer.gradients(precision.backward(tape, f.loss()));
             }

@@ -153,6 +153,9 @@ record FeatureFile(FeatureFormat format, Shape shape, int samples, double second
         } catch (IOException | RuntimeException e) {
             arena.close();
             throw e;
+        } catch (InternalError e) {     // what the JVM makes of a page that is gone: the file was shortened meanwhile
+            arena.close();
+            throw new IOException("it changed while it was read", e);
         }
     }
 

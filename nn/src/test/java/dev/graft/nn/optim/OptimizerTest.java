@@ -15,11 +15,14 @@ import dev.graft.tensor.Memory;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class OptimizerTest {
     private static final float[] X = {1, -2, 0.5f, 3, 0.25f, -1};
@@ -204,9 +207,11 @@ class OptimizerTest {
         assertThat(List.copyOf(o.state().tensors().keySet())).isEmpty();
     }
 
-    /** Also with penalties, groups' rates, a frozen parameter, and rate factors. */
-    @Test
-    void aStepDuringBackwardIsTheSame() {
+    /** Also with penalties, groups' rates, a frozen parameter, rate factors, and gradients of which some are clipped. */
+    @ParameterizedTest
+    @ValueSource(doubles = {0, 0.3})
+    void aStepDuringBackwardIsTheSame(double limit) {
+        GradientClip.ByValue clip = limit == 0 ? null : new GradientClip.ByValue(limit);
         try (ToyModel a = new ToyModel(2, 3, 2); ToyModel b = new ToyModel(2, 3, 2)) {
             ParamGroup head = ParamGroup.of("head", "head").withLr(0.03).withRegularizers(new Regularizer.L2Sp(0.3),
                     new Regularizer.DecoupledDecay(0.1));
@@ -219,8 +224,13 @@ class OptimizerTest {
                 }
                 try (Scope s = Scope.open(); Tape one = new Tape(); Tape other = new Tape()) {
                     Tensor x = Tensor.of(X, 3, 2);
-                    oa.step(oa.gradients(one.backward(one.record(() -> a.call(x).square().mean()))), 0.5, 2);
-                    ob.backwardAndStep(other, other.record(() -> b.call(x).square().mean()), 0.5, 2);
+                    ParamGradients g = oa.gradients(one.backward(one.record(() -> a.call(x).square().mean())));
+                    if (clip != null && i == 0) {
+                        assertThat(g.byPath().values().stream().flatMapToDouble(t -> Arrays.stream(t.toDoubles()))
+                                .mapToObj(v -> Math.abs(v) > limit)).contains(true, false);
+                    }
+                    oa.step(clip == null ? g : clip.apply(g), 0.5, 2);
+                    ob.backwardAndStep(other, other.record(() -> b.call(x).square().mean()), clip, 0.5, 2);
                 }
                 assertThat(ob.state().steps()).isEqualTo(oa.state().steps());
                 Map<String, double[]> expected = values(a);
@@ -236,8 +246,10 @@ class OptimizerTest {
     }
 
     /** A checkpointed segment gives its parameters' gradients beside those of the tape's own leaves. */
-    @Test
-    void backwardAndStepChangesWhatOnlyACheckpointedSegmentUses() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void backwardAndStepChangesWhatOnlyACheckpointedSegmentUses(boolean clipped) {
+        GradientClip.ByValue clip = clipped ? new GradientClip.ByValue(0.01) : null;
         List<Map<String, double[]>> after = new ArrayList<>();
         for (boolean atOnce : new boolean[] {false, true}) {
             Sequential m = new Sequential(new Linear(2, 3), new Linear(3, 1));
@@ -248,9 +260,10 @@ class OptimizerTest {
                 Tensor loss = tape.record(() ->
                         m.get(1).call(Checkpoint.run(y -> m.get(0).call(y).tanh(), x)).square().mean());
                 if (atOnce) {
-                    o.backwardAndStep(tape, loss);
+                    o.backwardAndStep(tape, loss, clip);
                 } else {
-                    o.step(tape.backward(loss));
+                    ParamGradients g = o.gradients(tape.backward(loss));
+                    o.step(clipped ? clip.apply(g) : g, 1);
                 }
             }
             after.add(values(m));

@@ -9,7 +9,7 @@ import java.util.Arrays;
  * High-Performance Matrix Multiplication", 2008, with the roles of the operands exchanged for row-major arrays).
  */
 public final class Gemm {
-    private static final int GROUP = 1024; // columns for which A is packed once
+    private static final int GROUP = 4096; // columns for which A is packed once
     private static final int TASKS = 16;
     private static final long TASK_MIN = 1L << 19; // multiply-adds that are worth handing to another thread
     private static final long PACKED_LIMIT = 8L << 20;

@@ -1,14 +1,19 @@
 package dev.graft.tensor.cpu;
 
 import dev.graft.tensor.GraftException;
+import java.lang.ref.SoftReference;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Set;
+import java.util.WeakHashMap;
 
 /**
  * Working memory of the kernels. Each thread keeps the buffers it returned, so a steady training step allocates nothing
- * and threads never wait for each other. A buffer may be read and written by pool workers while its owner waits for them.
+ * and threads never wait for each other; the garbage collector takes them before memory runs out, and {@link #clear} all of
+ * them. A buffer may be read and written by pool workers while its owner waits for them.
  */
-final class Scratch implements AutoCloseable {
+public final class Scratch implements AutoCloseable {
     /** What a thread keeps at most, in floats (128 MB); larger needs are served and given to the garbage collector. */
     private static final long KEPT_LIMIT = 32L << 20;
     /** More than a layer's forward and backward take: else its largest buffer is the one that is given up in between. */
@@ -16,7 +21,26 @@ final class Scratch implements AutoCloseable {
 
     private static volatile float[] zeros = new float[1 << 12];
 
-    private static final ThreadLocal<List<float[]>> FREE = ThreadLocal.withInitial(ArrayList::new);
+    private static final Set<Kept> ALL = Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+    private static final ThreadLocal<Kept> FREE = ThreadLocal.withInitial(Kept::new);
+
+    /** A thread's buffers, of which other threads see only that they are gone. */
+    private static final class Kept {
+        private volatile SoftReference<List<float[]>> buffers = new SoftReference<>(null);
+
+        Kept() {
+            ALL.add(this);
+        }
+
+        List<float[]> buffers() {
+            List<float[]> list = buffers.get();
+            if (list == null) {
+                list = new ArrayList<>();
+                buffers = new SoftReference<>(list);
+            }
+            return list;
+        }
+    }
 
     /** The memory; at least as long as asked for, also from {@link Alignment#FIRST} on, with arbitrary content. */
     final float[] data;
@@ -32,7 +56,7 @@ final class Scratch implements AutoCloseable {
             throw new GraftException("a CPU kernel needs a working buffer of " + wanted
                     + " floats, more than a Java array holds; use a smaller batch");
         }
-        List<float[]> free = FREE.get();
+        List<float[]> free = FREE.get().buffers();
         int best = -1;
         for (int i = 0; i < free.size(); i++) {
             int length = free.get(i).length;
@@ -48,6 +72,13 @@ final class Scratch implements AutoCloseable {
         return new Scratch(new float[(int) (roomy < 1 << 24 ? roomy : floats)]);
     }
 
+    /** Lets the garbage collector have what all threads keep. */
+    public static void clear() {
+        synchronized (ALL) {
+            ALL.forEach(k -> k.buffers = new SoftReference<>(null));
+        }
+    }
+
     /** At least {@code floats} zeros, for rows outside an image: an array that all share and nobody writes. */
     static float[] zeros(int floats) {
         float[] z = zeros;
@@ -60,7 +91,7 @@ final class Scratch implements AutoCloseable {
 
     @Override
     public void close() {
-        List<float[]> free = FREE.get();
+        List<float[]> free = FREE.get().buffers();
         free.add(data);
         long kept = 0;
         for (float[] f : free) {

@@ -17,7 +17,8 @@ import java.util.function.IntConsumer;
  * never on {@link #threads()}: then results do not depend on the number of threads.
  *
  * <p>A {@code run} inside a task, and a {@code run} while another thread uses the pool, executes its tasks in the calling
- * thread: never a deadlock, never more runnable threads than asked for.
+ * thread: never a deadlock, and one loop never has more threads than asked for. Threads that call at the same time come on
+ * top of these.
  */
 public final class WorkerPool {
     /** Longer spinning hurts other processes on shared cores; shorter pays a wake-up (30 us) between two layers. */

@@ -2,12 +2,16 @@ package dev.graft.tensor.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.tensor.Memory;
 import java.io.IOException;
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** The choice of the inner loops, and the working memory they share. */
@@ -37,6 +41,15 @@ class MicroKernelsTest {
         float[] c = new float[1];
         Gemm.multiply(false, false, 1, 1, 2, new float[] {2, 3}, 0, 2, new float[] {5, 7}, 0, 1, c, 0, 1, false);
         System.out.println(CpuFeatures.describe() + (c[0] == 31 ? "" : " WRONG " + c[0]));
+        System.out.println("Winograd: " + Winograd.pays(ConvGeometry.of(3, 14, 14, 256, 256, 3, 3, 1, 1), false));
+    }
+
+    @Test
+    void thePropertyForExactSumsReachesTheChoiceOfTheAlgorithm() throws Exception {
+        List<String> vectors = List.of("--add-modules", "jdk.incubator.vector");
+        assertThat(describe(vectors)).contains("Winograd: true");
+        assertThat(describe(Stream.concat(vectors.stream(), Stream.of("-Dgraft.precise=true")).toList()))
+                .contains("Winograd: false");
     }
 
     @Test
@@ -82,5 +95,44 @@ class MicroKernelsTest {
             reused = s.data == first || other.data == first;
         }
         assertThat(reused).isTrue();
+    }
+
+    @Test
+    void trimmingTakesTheScratchOfAllThreads() throws InterruptedException {
+        List<WeakReference<float[]>> kept = new ArrayList<>();
+        CountDownLatch returned = new CountDownLatch(1);
+        CountDownLatch trimmed = new CountDownLatch(1);
+        List<float[]> after = new ArrayList<>();
+        Thread other = new Thread(() -> {
+            kept.add(takeAndReturn());
+            returned.countDown();
+            try {
+                trimmed.await();
+            } catch (InterruptedException e) {
+                return;
+            }
+            try (Scratch s = Scratch.take(80_000)) {
+                after.add(s.data);
+            }
+        });
+        other.start();
+        kept.add(takeAndReturn());
+        returned.await();
+        assertThat(kept).noneMatch(k -> k.refersTo(null));
+        Memory.trim();
+        for (int i = 0; i < 50 && !kept.stream().allMatch(k -> k.refersTo(null)); i++) {
+            System.gc();
+            Thread.sleep(10);
+        }
+        assertThat(kept).allMatch(k -> k.refersTo(null));
+        trimmed.countDown();
+        other.join();
+        assertThat(after).hasSize(1);
+    }
+
+    private static WeakReference<float[]> takeAndReturn() {
+        try (Scratch s = Scratch.take(80_000)) {
+            return new WeakReference<>(s.data);
+        }
     }
 }
