@@ -143,11 +143,8 @@ public final class Dispatcher {
     /** Changes {@code target} in place; see {@link Update}. */
     public static void update(Update update, Tensor target, Tensor... in) {
         check(update, target, in);
-        try {
-            changing(update.name(), target.device(), () -> Backends.of(target.device()).update(update, target, in));
-        } finally {
-            written(update, target, in);        // perhaps in part: nothing made of the values before may be used any more
-        }
+        change(update.name(), target.device(), List.of(new Change(update, target, in)),
+                () -> Backends.of(target.device()).update(update, target, in));
     }
 
     /**
@@ -176,11 +173,7 @@ public final class Dispatcher {
                         + ": one float32 value on " + device + " is needed");
             }
         }
-        try {
-            changing("updates", device, () -> Backends.of(device).updateAll(changes, scale));
-        } finally {
-            changes.forEach(c -> written(c.update(), c.target(), c.in()));
-        }
+        change("updates", device, changes, () -> Backends.of(device).updateAll(changes, scale));
     }
 
     /**
@@ -194,6 +187,22 @@ public final class Dispatcher {
             r = () -> i.waiting(device, inner);
         }
         return r.get();
+    }
+
+    private static void change(String name, Device device, List<Change> changes, Runnable change) {
+        try {
+            changing(name, device, change);
+        } catch (Throwable failure) {       // perhaps done in part: nothing made of the values before may be used any more
+            for (Change c : changes) {
+                try {
+                    written(c);
+                } catch (RuntimeException closed) {
+                    failure.addSuppressed(closed);
+                }
+            }
+            throw failure;
+        }
+        changes.forEach(Dispatcher::written);
     }
 
     private static void changing(String name, Device device, Runnable change) {
@@ -220,11 +229,12 @@ public final class Dispatcher {
         }
     }
 
-    private static void written(Update update, Tensor target, Tensor[] in) {
+    private static void written(Change c) {
+        Tensor[] in = c.in();
         CapturedStep.ran(in, NONE);
-        written(target);
+        written(c.target());
         for (Tensor t : in) {
-            if (!(update instanceof Update.Assign || update instanceof Update.Axpby) && t != in[0]) {
+            if (!(c.update() instanceof Update.Assign || c.update() instanceof Update.Axpby) && t != in[0]) {
                 written(t);
             }
         }

@@ -399,16 +399,18 @@ public final class DataLoader implements AutoCloseable {
             int from = nextToMake * options.batchSize();
             int to = (int) Math.min(order.length, (long) from + options.batchSize());
             Pending batch = new Pending(epoch, nextToMake, Arrays.copyOfRange(order, from, to), buffer());
-            nextToMake++;
             pending.add(batch);
+            nextToMake++;
             return take(batch);
         }
 
         private static Chunk take(Pending batch) {
             int from = batch.taken;
             // Small enough to share a batch evenly, large enough that the lock does not matter for tiny images.
-            batch.taken = Math.min(batch.indices.length, from + Math.clamp(batch.indices.length / 16, 1, 8));
-            return new Chunk(batch, from, batch.taken);
+            int to = Math.min(batch.indices.length, from + Math.clamp(batch.indices.length / 16, 1, 8));
+            Chunk chunk = new Chunk(batch, from, to);   // before it counts as taken: there may be no memory for it
+            batch.taken = to;
+            return chunk;
         }
 
         private Batch finish(Pending batch) {

@@ -205,7 +205,7 @@ public final class Optimizer implements AutoCloseable {
      * @param clip null for none
      */
     public void backwardAndStep(Tape tape, Tensor loss, GradientClip.ByValue clip, double... factors) {
-        double[] by = factors.length == 0 ? new double[] {1} : factors;
+        double[] by = factors == null || factors.length == 0 ? new double[] {1} : factors;
         new PreparedStep(rule, groups, List.of(), null).check(by);
         Map<Long, Entry> byId = new HashMap<>();
         for (Entry e : entries.values()) {
@@ -227,7 +227,7 @@ public final class Optimizer implements AutoCloseable {
             return true;
         });
         // what the pass could not give earlier, such as those of checkpointed segments
-        try (Scope scope = Scope.open("clipping")) {
+        try (Scope scope = Scope.open("optimizer step")) {
             ParamGradients g = gradients(left);
             step(clip == null ? g : clip.apply(g), by);
         }

@@ -33,7 +33,7 @@ record FeatureFile(FeatureFormat format, Shape shape, int samples, double second
     private static final int KEY = 64;
     private static final int KEY_AT = 128;
     private static final int CHECKSUM = 8;
-    private static final int CHUNK = 1 << 24;
+    private static final int CHUNK = 1 << 16;
 
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -153,16 +153,20 @@ record FeatureFile(FeatureFormat format, Shape shape, int samples, double second
         } catch (IOException | RuntimeException e) {
             arena.close();
             throw e;
-        } catch (InternalError e) {     // what the JVM makes of a page that is gone: the file was shortened meanwhile
+        } catch (InternalError e) {     // what the JVM makes of a page that is gone from the file
             arena.close();
-            throw new IOException("it changed while it was read", e);
+            throw new IOException("it was shortened while it was read", e);
         }
     }
 
+    /** Of copies: the intrinsic over a mapping would end the process where another program shortens the file. */
     static long checksum(MemorySegment all, long end) {
         CRC32C crc = new CRC32C();
+        byte[] piece = new byte[(int) Math.min(CHUNK, end)];
         for (long at = 0; at < end; at += CHUNK) {
-            crc.update(all.asSlice(at, Math.min(CHUNK, end - at)).asByteBuffer());
+            int n = (int) Math.min(CHUNK, end - at);
+            MemorySegment.copy(all, ValueLayout.JAVA_BYTE, at, piece, 0, n);
+            crc.update(piece, 0, n);
         }
         return crc.getValue();
     }

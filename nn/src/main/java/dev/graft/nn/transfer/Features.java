@@ -1,5 +1,6 @@
 package dev.graft.nn.transfer;
 
+import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Shape;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -59,7 +60,17 @@ final class Features implements AutoCloseable {
     }
 
     int[] labels() {
-        return all.asSlice(layout.labelsAt(), 4L * samples()).toArray(FeatureFile.INT);
+        try {
+            return all.asSlice(layout.labelsAt(), 4L * samples()).toArray(FeatureFile.INT);
+        } catch (InternalError e) {
+            throw shortened(e);
+        }
+    }
+
+    /** What the JVM makes of a page that is gone from the file. */
+    private static GraftException shortened(InternalError e) {
+        return new GraftException("feature cache: another program shortened the file of the features while they were in use;"
+                + " start again, they are computed anew", e);
     }
 
     /** Whether the image of {@code sample} could be read. */
@@ -74,6 +85,14 @@ final class Features implements AutoCloseable {
 
     /** Writes the row of {@code sample} to {@code out} from {@code at} on. */
     void read(int sample, float[] out, int at) {
+        try {
+            copy(sample, out, at);
+        } catch (InternalError e) {
+            throw shortened(e);
+        }
+    }
+
+    private void copy(int sample, float[] out, int at) {
         long from = layout.rowsAt() + sample * layout.rowBytes();
         int n = length();
         switch (layout.format()) {

@@ -15,14 +15,17 @@ import dev.graft.nn.data.image.RgbImage;
 import dev.graft.nn.data.image.Transforms;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Device;
+import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -273,6 +276,20 @@ class FeatureCacheTest {
                     assertThat(half.get(i)[k]).isEqualTo(Float.float16ToFloat(Float.floatToFloat16(rows[i][k])));
                     assertThat(bytes.get(i)[k]).isCloseTo(rows[i][k], within(halfStep(rows, k % channels, channels)));
                 }
+            }
+        }
+    }
+
+    @Test
+    void aFileShortenedWhileItIsInUseIsAnErrorAndNoCrash() throws IOException {
+        FeatureFile layout = new FeatureFile(FeatureFormat.FLOAT32, Shape.of(50_000), 2, 0, "k".repeat(64));
+        Path file = folder.resolve("rows");
+        try (FeatureWriter writer = new FeatureWriter(layout, new int[2], file, 1 << 26)) {
+            writer.put(0, new float[50_000], 0);
+            writer.put(1, new float[50_000], 0);
+            try (Features f = writer.finish(0); FileChannel c = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                c.truncate(1000);
+                assertThatThrownBy(() -> f.row(1)).isInstanceOf(GraftException.class).hasMessageContaining("shortened");
             }
         }
     }

@@ -13,6 +13,8 @@ import java.util.Arrays;
 public final class Convolution {
     /** Pixels from which on their operands are packed in the cache by the task that sums over them. */
     private static final int LONG = 512;
+    /** Rows of a product below which its tiles would be nearly empty. */
+    private static final int FEW = 8;
 
     private Convolution() {}
 
@@ -120,7 +122,7 @@ public final class Convolution {
 
     private static void pointwiseWeights(MicroKernels mk, int m, int n, int pixels, float[] x, int xo, float[] dy, int dyo,
             float[] dw, int dwo) {
-        if (pixels < LONG || m < mk.tileRows() || n < mk.lanes()) {
+        if (pixels < LONG || m < FEW || n < mk.lanes()) {
             Gemm.multiply(mk, true, false, m, n, pixels, dy, dyo, m, x, xo, n, dw, dwo, n, false, Epilogue.NONE);
             return;
         }

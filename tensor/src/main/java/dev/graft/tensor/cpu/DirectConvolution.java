@@ -11,7 +11,7 @@ import java.util.List;
  * Serves every stride, padding, dilation and number of groups, forward and for the data gradient.
  */
 final class DirectConvolution {
-    private static final int ROWS = 48; // a multiple of the rows of every register tile
+    private static final int ROWS = 48; // some register tiles
     private static final int BLOCK_FLOATS = 1 << 16;
     private static final int TASKS = 32;
 

@@ -10,11 +10,13 @@ import java.util.Arrays;
  */
 public final class Gemm {
     private static final int GROUP = 4096; // columns for which A is packed once
+    private static final int NARROW = 1024; // and where its rows alone make too few tasks
     private static final int TASKS = 16;
     private static final long TASK_MIN = 1L << 19; // multiply-adds that are worth handing to another thread
     private static final long PACKED_LIMIT = 8L << 20;
     private static final int UNPACKED_ROWS = 12;
     private static final int DOT_ROWS = 12;
+    private static final int PART = 1024; // products of a sum that is added to the others: one long chain rounds more
     private static final int LONG = 4096;
 
     private Gemm() {}
@@ -118,14 +120,15 @@ public final class Gemm {
         int panels = (n + width - 1) / width;
         int rows = Panels.rows(mk, width);
         int tiles = (m + rows - 1) / rows;
-        // Equal tasks, cut by the problem alone. A is packed once per group of columns, so groups are wide; an even number
-        // of blocks keeps two threads busy to the end.
+        // Equal tasks, cut by the problem alone. A is packed once per group of columns, and B is read once per block of rows,
+        // so groups are wide and blocks are high; an even number of blocks keeps two threads busy to the end.
         int groups = (n + GROUP - 1) / GROUP;
-        int blocks = (tiles * rows + Panels.ROWS - 1) / Panels.ROWS;
+        int blocks = (tiles * rows + Panels.rowsAtOnce(mk) - 1) / Panels.rowsAtOnce(mk);
         long wanted = Math.min(TASKS, (long) m * n * k / TASK_MIN + 1);
-        if ((long) blocks * groups < wanted) {
-            blocks = (int) Math.min(tiles, (wanted + groups - 1) / groups);
-            groups = (int) Math.min(panels, (wanted + blocks - 1) / blocks);
+        if (4L * blocks * groups < 3 * wanted) {
+            groups = (int) Math.min((n + NARROW - 1) / NARROW, (wanted + blocks - 1) / blocks);
+            blocks = (int) Math.max(blocks, Math.min(tiles, (wanted + groups - 1) / groups));
+            groups = (int) Math.max(groups, Math.min(panels, (wanted + blocks - 1) / blocks));
         }
         blocks += blocks % 2 == 1 && blocks > 1 && blocks < tiles && groups == 1 ? 1 : 0;
         int columns = groups;
@@ -218,8 +221,9 @@ public final class Gemm {
                 int column = j * width;
                 int columns = Math.min(width, n - column);
                 int vectors = columns / lanes;
-                if (vectors > 0) {
-                    mk.tiles(m, vectors, k, a, ao, rs, ks, b, bo + column, ldb, c, co + column, ldc, accumulate);
+                for (int k0 = 0; k0 < k && vectors > 0; k0 += PART) {
+                    mk.tiles(m, vectors, Math.min(PART, k - k0), a, ao + k0 * ks, rs, ks, b, bo + k0 * ldb + column, ldb,
+                            c, co + column, ldc, accumulate || k0 > 0);
                 }
                 int done = vectors * lanes;
                 if (done < columns) {

@@ -9,7 +9,7 @@ final class InvertedResidual {
     /** Floats of a band before and after the depthwise convolution, about half of a core's second-level cache. */
     private static final int BAND_FLOATS = 1 << 18;
     /** Pixels of a product whose result gets its bias and activation next. */
-    private static final int PIXELS = 144; // a multiple of the rows of every register tile
+    private static final int PIXELS = 144; // some ten register tiles
     /** Images that are small enough make a task together, but so many tasks are left. */
     private static final int TASKS = 8;
 

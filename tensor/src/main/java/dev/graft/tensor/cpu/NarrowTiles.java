@@ -346,8 +346,11 @@ final class NarrowTiles {
         for (; WIDE && i + 12 <= m; i += 12) {
             tile12x2(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
         }
-        for (; i + 6 <= m; i += 6) {
+        for (; WIDE && i + 6 <= m; i += 6) {
             tile6x2(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
+        }
+        for (; i + 4 <= m; i += 4) {
+            tile4x2(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
         }
         if (i + 3 <= m) {
             tile3x2(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
@@ -556,6 +559,59 @@ final class NarrowTiles {
             o += ldc;
             c5_0.intoArray(c, o);
             c5_1.intoArray(c, o + L);
+        }
+    }
+
+    private static void tile4x2(int kc, float[] a, int ao, int rs, int ks, float[] b, int bo, int bs,
+            float[] c, int co, int ldc, boolean accumulate) {
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector c0_0 = zero, c0_1 = zero;
+        FloatVector c1_0 = zero, c1_1 = zero;
+        FloatVector c2_0 = zero, c2_1 = zero;
+        FloatVector c3_0 = zero, c3_1 = zero;
+        int r1 = rs, r2 = 2 * rs, r3 = 3 * rs;
+        int p = ao;
+        int q = bo;
+        for (int k = 0; k < kc; k++) {
+            FloatVector b0 = FloatVector.fromArray(S, b, q);
+            FloatVector b1 = FloatVector.fromArray(S, b, q + L);
+            FloatVector x;
+            x = FloatVector.broadcast(S, a[p]);
+            c0_0 = x.fma(b0, c0_0); c0_1 = x.fma(b1, c0_1);
+            x = FloatVector.broadcast(S, a[p + r1]);
+            c1_0 = x.fma(b0, c1_0); c1_1 = x.fma(b1, c1_1);
+            x = FloatVector.broadcast(S, a[p + r2]);
+            c2_0 = x.fma(b0, c2_0); c2_1 = x.fma(b1, c2_1);
+            x = FloatVector.broadcast(S, a[p + r3]);
+            c3_0 = x.fma(b0, c3_0); c3_1 = x.fma(b1, c3_1);
+            p += ks;
+            q += bs;
+        }
+        int o = co;
+        if (accumulate) {
+            c0_0.add(FloatVector.fromArray(S, c, o)).intoArray(c, o);
+            c0_1.add(FloatVector.fromArray(S, c, o + L)).intoArray(c, o + L);
+            o += ldc;
+            c1_0.add(FloatVector.fromArray(S, c, o)).intoArray(c, o);
+            c1_1.add(FloatVector.fromArray(S, c, o + L)).intoArray(c, o + L);
+            o += ldc;
+            c2_0.add(FloatVector.fromArray(S, c, o)).intoArray(c, o);
+            c2_1.add(FloatVector.fromArray(S, c, o + L)).intoArray(c, o + L);
+            o += ldc;
+            c3_0.add(FloatVector.fromArray(S, c, o)).intoArray(c, o);
+            c3_1.add(FloatVector.fromArray(S, c, o + L)).intoArray(c, o + L);
+        } else {
+            c0_0.intoArray(c, o);
+            c0_1.intoArray(c, o + L);
+            o += ldc;
+            c1_0.intoArray(c, o);
+            c1_1.intoArray(c, o + L);
+            o += ldc;
+            c2_0.intoArray(c, o);
+            c2_1.intoArray(c, o + L);
+            o += ldc;
+            c3_0.intoArray(c, o);
+            c3_1.intoArray(c, o + L);
         }
     }
 

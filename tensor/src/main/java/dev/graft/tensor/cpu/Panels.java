@@ -11,8 +11,8 @@ final class Panels {
     /** Rows of B that a pass over A uses: a panel of so many rows stays in L1 while the rows of A go by. */
     private static final int DEPTH = 256;
 
-    /** Rows of A that are packed at a time: they stay in L2 while the panels of B go by. A multiple of 14 and of 4. */
-    static final int ROWS = 140;
+    /** Rows of A that are packed at a time: they stay in L2 while the panels of B go by. */
+    private static final int ROWS = 140;
 
     /** Columns of A that are packed at a time: with {@link #ROWS} half a megabyte. */
     private static final int SLAB = 1024;
@@ -131,6 +131,12 @@ final class Panels {
         }
     }
 
+    /** Rows of A that are packed at a time, in whole tiles. */
+    static int rowsAtOnce(MicroKernels mk) {
+        int tile = mk.tileRows();
+        return (ROWS + tile / 2) / tile * tile;
+    }
+
     /** Floats that {@link #packRows} needs for {@code m} rows of {@code k} columns. */
     static long rowsSize(MicroKernels mk, int m, int k) {
         return rowsFloats(mk, m, k) + mk.lanes();
@@ -182,7 +188,7 @@ final class Panels {
         }
         int depth = depth(k);
         int slab = Math.min(k, SLAB / depth * depth);
-        int rows = Math.min(m, ROWS);
+        int rows = Math.min(m, rowsAtOnce(mk));
         try (Scratch left = Scratch.take(rowsSize(mk, rows, slab)); Scratch sums = Scratch.take((long) rows * width(mk))) {
             for (int i = 0; i < m; i += rows) {
                 int some = Math.min(rows, m - i);

@@ -4,8 +4,8 @@ import dev.graft.tensor.cpu.Epilogue.Activation;
 import java.util.Arrays;
 
 /**
- * Depthwise 3x3 convolution with strides 1 and 2 and its gradients by {@link DepthwiseRows}: the image is read where it
- * lies, without a padded copy. Packed weights are those of {@link DepthwiseConvolution}.
+ * Depthwise 3x3 convolution with strides 1 and 2 and its gradients by {@link DepthwiseRows} and {@link DepthwisePairs}: the
+ * image is read where it lies, without a padded copy. Packed weights are those of {@link DepthwiseConvolution}.
  */
 final class SlidingDepthwise {
     private static final int L = VectorKernels.L;
@@ -133,8 +133,7 @@ final class SlidingDepthwise {
             float low = e.activation() != Activation.NONE ? 0f : Float.NEGATIVE_INFINITY;
             float high = e.activation() == Activation.RELU6 ? 6f : Float.POSITIVE_INFINITY;
             boolean two = twoRows(stride);
-            int pairs = stride == 2 && VectorKernels.MANY_REGISTERS && c >= PAIR_CHANNELS
-                    ? (outW - padLeft - (right ? 1 : 0)) / 2 : 0;
+            int pairs = stride == 2 && c >= PAIR_CHANNELS ? (outW - padLeft - (right ? 1 : 0)) / 2 : 0;
             try (Scratch nowhere = Scratch.take(two ? outW * c : 1)) {
                 for (int oy = from; oy < to; oy += two ? 2 : 1) {
                     int top = oy * stride - padTop - first;

@@ -12,7 +12,7 @@ final class VectorKernels implements MicroKernels {
     static final VectorSpecies<Float> S = FloatVector.SPECIES_PREFERRED;
     static final int L = S.length();
 
-    /** A tile may hold 24 accumulators with 32 vector registers (AVX-512, NEON), 12 with 16 (AVX2). */
+    /** A tile may hold 24 to 28 accumulators with 32 vector registers (AVX-512, NEON), 9 with 16 (AVX2). */
     static final boolean MANY_REGISTERS = L == 16 || System.getProperty("os.arch", "").equals("aarch64");
 
     private final PlainKernels plain = new PlainKernels();
@@ -34,7 +34,7 @@ final class VectorKernels implements MicroKernels {
 
     @Override
     public int tileVectors() {
-        return MANY_REGISTERS ? 4 : 2;
+        return MANY_REGISTERS ? 4 : 3;
     }
 
     @Override

@@ -26,9 +26,12 @@ final class WideTiles {
         for (; WIDE && i + 8 <= m; i += 8) {
             tile8x3(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
         }
-        if (i + 4 <= m) {
+        if (WIDE && i + 4 <= m) {
             tile4x3(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
             i += 4;
+        }
+        for (; i + 3 <= m; i += 3) {
+            tile3x3(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
         }
         if (i + 2 <= m) {
             tile2x3(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
@@ -207,6 +210,57 @@ final class WideTiles {
         }
     }
 
+    private static void tile3x3(int kc, float[] a, int ao, int rs, int ks, float[] b, int bo, int bs,
+            float[] c, int co, int ldc, boolean accumulate) {
+        FloatVector zero = FloatVector.zero(S);
+        FloatVector c0_0 = zero, c0_1 = zero, c0_2 = zero;
+        FloatVector c1_0 = zero, c1_1 = zero, c1_2 = zero;
+        FloatVector c2_0 = zero, c2_1 = zero, c2_2 = zero;
+        int r1 = rs, r2 = 2 * rs;
+        int p = ao;
+        int q = bo;
+        for (int k = 0; k < kc; k++) {
+            FloatVector b0 = FloatVector.fromArray(S, b, q);
+            FloatVector b1 = FloatVector.fromArray(S, b, q + L);
+            FloatVector b2 = FloatVector.fromArray(S, b, q + 2 * L);
+            FloatVector x;
+            x = FloatVector.broadcast(S, a[p]);
+            c0_0 = x.fma(b0, c0_0); c0_1 = x.fma(b1, c0_1); c0_2 = x.fma(b2, c0_2);
+            x = FloatVector.broadcast(S, a[p + r1]);
+            c1_0 = x.fma(b0, c1_0); c1_1 = x.fma(b1, c1_1); c1_2 = x.fma(b2, c1_2);
+            x = FloatVector.broadcast(S, a[p + r2]);
+            c2_0 = x.fma(b0, c2_0); c2_1 = x.fma(b1, c2_1); c2_2 = x.fma(b2, c2_2);
+            p += ks;
+            q += bs;
+        }
+        int o = co;
+        if (accumulate) {
+            c0_0.add(FloatVector.fromArray(S, c, o)).intoArray(c, o);
+            c0_1.add(FloatVector.fromArray(S, c, o + L)).intoArray(c, o + L);
+            c0_2.add(FloatVector.fromArray(S, c, o + 2 * L)).intoArray(c, o + 2 * L);
+            o += ldc;
+            c1_0.add(FloatVector.fromArray(S, c, o)).intoArray(c, o);
+            c1_1.add(FloatVector.fromArray(S, c, o + L)).intoArray(c, o + L);
+            c1_2.add(FloatVector.fromArray(S, c, o + 2 * L)).intoArray(c, o + 2 * L);
+            o += ldc;
+            c2_0.add(FloatVector.fromArray(S, c, o)).intoArray(c, o);
+            c2_1.add(FloatVector.fromArray(S, c, o + L)).intoArray(c, o + L);
+            c2_2.add(FloatVector.fromArray(S, c, o + 2 * L)).intoArray(c, o + 2 * L);
+        } else {
+            c0_0.intoArray(c, o);
+            c0_1.intoArray(c, o + L);
+            c0_2.intoArray(c, o + 2 * L);
+            o += ldc;
+            c1_0.intoArray(c, o);
+            c1_1.intoArray(c, o + L);
+            c1_2.intoArray(c, o + 2 * L);
+            o += ldc;
+            c2_0.intoArray(c, o);
+            c2_1.intoArray(c, o + L);
+            c2_2.intoArray(c, o + 2 * L);
+        }
+    }
+
     private static void tile2x3(int kc, float[] a, int ao, int rs, int ks, float[] b, int bo, int bs,
             float[] c, int co, int ldc, boolean accumulate) {
         FloatVector zero = FloatVector.zero(S);
@@ -282,13 +336,12 @@ final class WideTiles {
         for (; WIDE && i + 6 <= m; i += 6) {
             tile6x4(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
         }
-        if (i + 3 <= m) {
+        if (WIDE && i + 3 <= m) {
             tile3x4(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
             i += 3;
         }
-        if (i + 2 <= m) {
+        for (; i + 2 <= m; i += 2) {
             tile2x4(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);
-            i += 2;
         }
         if (i + 1 <= m) {
             tile1x4(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);

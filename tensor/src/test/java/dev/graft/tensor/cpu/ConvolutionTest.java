@@ -109,6 +109,12 @@ class ConvolutionTest {
                 }
             }
         }
+        for (int c : new int[] {64, 67, 79}) { // rows of every width, padded on both sides or on one
+            for (int w = 1; w < 14; w++) {
+                all.add(new ConvGeometry(1, 3, w, c, c, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, c));
+                all.add(new ConvGeometry(1, 3, w, c, c, 3, 3, 1, 1, 0, 1, 0, w < 3 ? 3 - w : w % 2, 1, 1, c));
+            }
+        }
         all.add(ConvGeometry.of(2, 19, 18, 17, 33, 3, 3, 1, 0));
         all.add(new ConvGeometry(1, 22, 19, 24, 16, 3, 3, 1, 1, 0, 3, 4, 2, 1, 1, 1));
         all.addAll(randomGeometries(25));

@@ -18,7 +18,10 @@ final class TileKernelsGenerator {
 
     /** Rows of the tiles of 1, 2, 3 and 4 vectors width; smaller ones take the rows that remain. */
     private static final List<List<Integer>> ROWS =
-            List.of(List.of(16, 8, 4, 2, 1), List.of(12, 6, 3, 2, 1), List.of(8, 4, 2, 1), List.of(6, 3, 2, 1));
+            List.of(List.of(16, 8, 4, 2, 1), List.of(12, 6, 4, 3, 2, 1), List.of(8, 4, 3, 2, 1), List.of(6, 3, 2, 1));
+
+    /** Sums of a tile that 16 registers hold beside what C2 loads for it; with more it spills. */
+    private static final int FEW = 9;
 
     private static final String PARAMETERS = "int kc, float[] a, int ao, int rs, int ks, float[] b, int bo, int bs,";
 
@@ -371,9 +374,8 @@ final class TileKernelsGenerator {
         line(8, "int i = 0;");
         for (int s = 0; s < sizes.size(); s++) {
             int rows = sizes.get(s);
-            int registers = rows * nv;
-            String guard = registers > 12 || (nv == 1 && rows > 8) ? "WIDE && " : "";
-            boolean loop = s == 0 || (s == 1 && nv <= 2);
+            String guard = rows * nv > FEW ? "WIDE && " : "";
+            boolean loop = s == 0 || s == 1 && nv <= 2 || guard.isEmpty() && sizes.get(s - 1) * nv > FEW;
             line(8, (loop ? "for (; " : "if (") + guard + "i + " + rows + " <= m" + (loop ? "; i += " + rows : "") + ") {");
             line(12, "tile" + rows + "x" + nv
                     + "(kc, a, ao + i * rs, rs, ks, b, bo, bs, c, co + i * ldc, ldc, accumulate);");
