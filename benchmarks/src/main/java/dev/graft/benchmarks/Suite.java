@@ -63,7 +63,8 @@ final class Suite {
         }
         Options all = options(rest, quick);
         Collection<BenchmarkListEntry> benchmarks = BenchmarkList.defaultList().find(
-                OutputFormatFactory.createFormatInstance(System.out, VerboseMode.SILENT), all.getIncludes(), all.getExcludes());
+                OutputFormatFactory.createFormatInstance(System.out, VerboseMode.SILENT), all.getIncludes(),
+                all.getExcludes());
         if (benchmarks.isEmpty()) {
             System.err.println("graft bench: no benchmark's name holds " + String.join(" or ", all.getIncludes()));
             System.exit(2);

@@ -25,8 +25,8 @@ import java.util.function.Predicate;
 
 /**
  * {@code graft bench --peers}: for every group of rows, and in every round, a process of Graft and one of each peer that
- * take turns. Property {@code bench.home} is the folder of the benchmarks module, {@code bench.flags} holds the JVM flags of Graft's
- * processes, {@code bench.commit} says what is measured.
+ * take turns. Property {@code bench.home} is the folder of the benchmarks module, {@code bench.flags} holds the JVM flags of
+ * Graft's processes, {@code bench.commit} says what is measured.
  */
 final class Compare {
     static final String PEAK = "peak of ";

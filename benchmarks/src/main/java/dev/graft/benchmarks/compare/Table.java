@@ -33,8 +33,8 @@ record Table(String peer, List<Measured.Line> lines) {
             }
         }
         return barred == 0 ? s.toString()
-                : s + String.format(Locale.ROOT, "%d of %d rows reach their bar, %d of them in every turn; %d miss it in every"
-                        + " turn%n", reached, barred, always, never);
+                : s + String.format(Locale.ROOT, "%d of %d rows reach their bar, %d of them in every turn; %d miss it in"
+                        + " every turn%n", reached, barred, always, never);
     }
 
     private static String number(double v, boolean memory) {

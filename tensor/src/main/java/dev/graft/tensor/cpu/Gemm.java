@@ -120,8 +120,8 @@ public final class Gemm {
         int panels = (n + width - 1) / width;
         int rows = Panels.rows(mk, width);
         int tiles = (m + rows - 1) / rows;
-        // Equal tasks, cut by the problem alone. A is packed once per group of columns, and B is read once per block of rows,
-        // so groups are wide and blocks are high; an even number of blocks keeps two threads busy to the end.
+        // Equal tasks, cut by the problem alone. A is packed once per group of columns, and B is read once per block of
+        // rows, so groups are wide and blocks are high; an even number of blocks keeps two threads busy to the end.
         int groups = (n + GROUP - 1) / GROUP;
         int blocks = (tiles * rows + Panels.rowsAtOnce(mk) - 1) / Panels.rowsAtOnce(mk);
         long wanted = Math.min(TASKS, (long) m * n * k / TASK_MIN + 1);
