@@ -103,7 +103,7 @@ final class StoredLinear {
         int k = w.in;
         int deep = Math.min(k, DEPTH);
         int width = Panels.productWidth(kernels, deep, n);
-        int wide = (long) deep * Panels.padded(kernels, n) <= PACKED ? n : Math.max(8, PACKED / deep / width) * width;
+        int wide = Math.max(8, PACKED / deep / width) * width;
         try (Scratch space = Scratch.take((long) deep * Panels.padded(kernels, Math.min(n, wide)))) {
             for (int j = 0; j < n; j += wide) {
                 int columns = Math.min(wide, n - j);
@@ -171,7 +171,7 @@ final class StoredLinear {
         int k = w.out;
         int wide = Math.min(n, DEPTH);
         int width = Panels.productWidth(kernels, Math.min(k, PACKED / wide), wide);
-        wide = wide == n ? n : Math.max(width, wide / width * width);
+        wide = Math.min(n, Math.max(width, wide / width * width));
         int deep = Math.min(k, PACKED / wide);
         try (Scratch space = Scratch.take((long) deep * Panels.padded(kernels, wide))) {
             for (int j = 0; j < n; j += wide) {
