@@ -41,6 +41,7 @@ final class Suite {
             Runs the JMH suite and prints times and percent of the machine's peak.
               ./graft bench [--quick] [FILTER...] [JMH's own arguments, such as -p shape=8x56x64x64x3x1x1]
               ./graft bench --peers ...     Graft and other engines in turn, see ./graft bench --peers --help
+              ./graft bench --resize [PYTHON [FILE]]    Graft's resize, Pillow's and libvips' in turn, see docs/data.md
               FILTER     benchmarks whose name holds this regular expression, such as MatMul or Convolution.*forward
               --quick    short measurements, and of convolutions a few shapes only
               --out FILE where the result goes instead of benchmarks/results
