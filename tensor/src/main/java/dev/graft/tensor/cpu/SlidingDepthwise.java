@@ -4,8 +4,8 @@ import dev.graft.tensor.cpu.Epilogue.Activation;
 import java.util.Arrays;
 
 /**
- * Depthwise 3x3 convolution with strides 1 and 2 and its gradients by {@link DepthwiseRows} and {@link DepthwisePairs}: the
- * image is read where it lies, without a padded copy. Packed weights are those of {@link DepthwiseConvolution}.
+ * Depthwise 3x3 convolution with strides 1 and 2 and its gradients by {@link DepthwiseRows}, {@link DepthwisePairs} and
+ * {@link DepthwiseSquares}: the image is read where it lies, without a padded copy. Packed weights are those of {@link DepthwiseConvolution}.
  */
 final class SlidingDepthwise {
     private static final int L = VectorKernels.L;
@@ -19,6 +19,10 @@ final class SlidingDepthwise {
     private static final int SPAN_PIXELS = 8;
     /** Channels from which on pairs of pixels are computed for all of them instead of spans for a vector of them. */
     private static final int PAIR_CHANNELS = 64;
+
+    /** Channels and pixels of a row from which on squares of pixels are computed: those at the border cost twice as much. */
+    private static final int SQUARE_CHANNELS = 96;
+    private static final int SQUARE_PIXELS = VectorKernels.MANY_REGISTERS ? 40 : 14;
 
     /** Channels of a weight gradient that are a task of their own: fewer sums to add up at the end. */
     private static final int PIECE = 128;
@@ -132,7 +136,8 @@ final class SlidingDepthwise {
             int bo = e.bias() != null ? e.biasOffset() : 0;
             float low = e.activation() != Activation.NONE ? 0f : Float.NEGATIVE_INFINITY;
             float high = e.activation() == Activation.RELU6 ? 6f : Float.POSITIVE_INFINITY;
-            boolean two = twoRows(stride);
+            boolean squares = stride == 1 && c >= SQUARE_CHANNELS && outW >= SQUARE_PIXELS;
+            boolean two = squares || twoRows(stride);
             int pairs = stride == 2 && c >= PAIR_CHANNELS ? (outW - padLeft - (right ? 1 : 0)) / 2 : 0;
             try (Scratch nowhere = Scratch.take(two ? outW * c : 1)) {
                 for (int oy = from; oy < to; oy += two ? 2 : 1) {
@@ -142,7 +147,9 @@ final class SlidingDepthwise {
                     Line l = new Line(this, right, in.array(top), in.at(top), in.array(top + 1), in.at(top + 1),
                             in.array(top + 2), in.at(top + 2), in.array(top + 3), in.at(top + 3), bias, bo, low, high, y,
                             line, second ? y : nowhere.data, second ? line + outW * c : 0);
-                    if (pairs > 0) {
+                    if (squares) {
+                        l.squares();
+                    } else if (pairs > 0) {
                         l.vectors(0, padLeft);
                         l.pairs(padLeft, pairs);
                         l.vectors(padLeft + 2 * pairs, outW);
@@ -183,6 +190,58 @@ final class SlidingDepthwise {
                                 low, high, y, yo + v, c);
                     }
                 }
+            }
+        }
+
+        /** All pixels of both rows two by two; of an odd number the last but one is computed again. */
+        void squares() {
+            int c = r.c;
+            int at = 0;
+            if (r.padLeft == 1) {
+                border(0);
+                at = 2;
+            }
+            int count = (Math.min(r.outW, r.inW + r.padLeft - 2) - at) / 2;
+            int u = (at - r.padLeft) * c;
+            squares(count, x0, o0 + u, x1, o1 + u, x2, o2 + u, x3, o3 + u, at);
+            if (at + 2 * count < r.outW) {
+                border(r.outW - 2);
+            }
+        }
+
+        /** Pixels p and p + 1, from a copy with zeros for the column that does not exist. */
+        private void border(int p) {
+            int c = r.c;
+            int column = p - r.padLeft;
+            int before = Math.max(0, -column);
+            int from = (column + before) * c;
+            int n = (Math.min(4, r.inW - column) - before) * c;
+            try (Scratch copy = Scratch.take(Alignment.FIRST + 16L * c)) {
+                float[] a = copy.data;
+                int a0 = Alignment.FIRST, a1 = a0 + 4 * c, a2 = a1 + 4 * c, a3 = a2 + 4 * c;
+                Arrays.fill(a, a0, a3 + 4 * c, 0f);
+                int skip = before * c;
+                System.arraycopy(x0, o0 + from, a, a0 + skip, n);
+                System.arraycopy(x1, o1 + from, a, a1 + skip, n);
+                System.arraycopy(x2, o2 + from, a, a2 + skip, n);
+                System.arraycopy(x3, o3 + from, a, a3 + skip, n);
+                squares(1, a, a0, a, a1, a, a2, a, a3, p);
+            }
+        }
+
+        private void squares(int count, float[] x0, int o0, float[] x1, int o1, float[] x2, int o2, float[] x3, int o3,
+                int p) {
+            int c = r.c;
+            int d = p * c;
+            DepthwiseSquares.run(count, c / L, x0, o0, x1, o1, x2, o2, x3, o3, c, r.w, 0, bias, bo, y, yo + d, z, zo + d);
+            if (c % L > 0) {
+                int q = c - L;
+                DepthwiseSquares.run(count, 1, x0, o0 + q, x1, o1 + q, x2, o2 + q, x3, o3 + q, c, r.w, q, bias, bo + q, y,
+                        yo + q + d, z, zo + q + d);
+            }
+            if (low > Float.NEGATIVE_INFINITY) {
+                DepthwiseSquares.clamp(2 * count * c, low, high, y, yo + d);
+                DepthwiseSquares.clamp(2 * count * c, low, high, z, zo + d);
             }
         }
 

@@ -115,6 +115,14 @@ class ConvolutionTest {
                 all.add(new ConvGeometry(1, 3, w, c, c, 3, 3, 1, 1, 0, 1, 0, w < 3 ? 3 - w : w % 2, 1, 1, c));
             }
         }
+        for (int c : new int[] {96, 107}) { // squares of pixels: even and odd rows, padded on both sides or on one
+            for (int w : new int[] {14, 15, 16, 40, 41, 42, 43}) {
+                all.add(new ConvGeometry(1, 4, w, c, c, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, c));
+                all.add(new ConvGeometry(1, 5, w, c, c, 3, 3, 1, 1, 0, 1, 0, 1, 1, 1, c));
+                all.add(new ConvGeometry(1, 5, w, c, c, 3, 3, 1, 1, 1, 0, 1, 0, 1, 1, c));
+                all.add(new ConvGeometry(1, 4, w, c, c, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1, c));
+            }
+        }
         all.add(ConvGeometry.of(2, 19, 18, 17, 33, 3, 3, 1, 0));
         all.add(new ConvGeometry(1, 22, 19, 24, 16, 3, 3, 1, 1, 0, 3, 4, 2, 1, 1, 1));
         all.addAll(randomGeometries(25));
