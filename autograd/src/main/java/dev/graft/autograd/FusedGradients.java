@@ -7,31 +7,56 @@ import dev.graft.tensor.Context;
 import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.backend.Backends;
+import dev.graft.tensor.op.ConvOp.Conv2d;
+import dev.graft.tensor.op.ElementwiseOp.UnaryBackward;
 import dev.graft.tensor.op.FusedOp;
 import dev.graft.tensor.op.FusedOp.Activation;
+import dev.graft.tensor.op.FusedOp.ConvBiasActivation;
 import dev.graft.tensor.op.FusedOp.LinearBiasActivation;
 import dev.graft.tensor.op.FusedOp.Projections;
 import dev.graft.tensor.op.FusedOp.ProjectionsBackward;
 import dev.graft.tensor.op.MatMul;
+import dev.graft.tensor.op.UnaryFn;
 
 /** The derivatives of fused ops that tapes record whole, where the backend runs them in one; all others are taken apart. */
 final class FusedGradients {
     private FusedGradients() {}
 
     static boolean has(FusedOp op, Tensor[] in) {
-        return in.length == 3
-                && (op instanceof LinearBiasActivation l && l.activation() == Activation.NONE || op instanceof Projections)
+        return (op instanceof LinearBiasActivation l && l.activation().clamps()
+                        || op instanceof ConvBiasActivation c && c.activation().clamps() || op instanceof Projections)
                 && Backends.of(in[0].device()).runsWhole(op, in)
                 && Context.current().interceptors().stream().noneMatch(Autocast.class::isInstance);
     }
 
-    /** The inputs that the rule reads, as bits; no output. */
-    static int saves(boolean[] needs) {
-        return (needs[0] ? 1 << 1 : 0) | (needs[1] ? 1 : 0);
+    /** The inputs and outputs that the rule reads, as bits: the result tells where the activation passed. */
+    static int saves(FusedOp op, boolean[] needs) {
+        return (needs[0] ? GradientTable.X1 : 0) | (needs[1] ? GradientTable.X0 : 0)
+                | (activation(op) == Activation.NONE ? 0 : GradientTable.Y0);
+    }
+
+    private static Activation activation(FusedOp op) {
+        return switch (op) {
+            case LinearBiasActivation l -> l.activation();
+            case ConvBiasActivation c -> c.activation();
+            default -> Activation.NONE;
+        };
     }
 
     static Tensor[] backward(FusedOp op, Node n, Tensor[] dy) {
-        return op instanceof Projections p ? projections(p, n, dy) : linear(n, dy[0]);
+        if (op instanceof Projections p) {
+            return projections(p, n, dy);
+        }
+        Tensor sum = switch (activation(op)) {      // the gradient by what the activation got
+            case RELU -> one(new UnaryBackward(UnaryFn.RELU, 0), dy[0], n.out(0));
+            case RELU6 -> one(new UnaryBackward(UnaryFn.RELU6, 0), dy[0], n.out(0));
+            default -> dy[0];
+        };
+        Tensor[] d = op instanceof ConvBiasActivation c ? conv(c, n, sum) : linear(n, sum);
+        if (n.inputs() == 3) {
+            return d;
+        }
+        return new Tensor[] {d[0], d[1], d[2], n.needs(3) ? sum : null};
     }
 
     /** y = x · wᵀ + b: dx = dy · w, dw = dyᵀ · x, db = Σ dy over the rows. */
@@ -40,6 +65,12 @@ final class FusedGradients {
             n.needs(0) ? dy.matmul(n.in(1)) : null,
             n.needs(1) ? one(new MatMul(true, false), rows(dy), rows(n.in(0))) : null,
             n.needs(2) ? rows(dy).sum(0) : null};
+    }
+
+    /** Of the sum of a convolution and its bias, which is added to every pixel. */
+    private static Tensor[] conv(ConvBiasActivation op, Node n, Tensor dy) {
+        Tensor[] d = GradientTable.backward(new Conv2d(op.params()), n, new Tensor[] {dy});
+        return new Tensor[] {d[0], d[1], n.needs(2) ? rows(dy).sum(0) : null};
     }
 
     private static Tensor[] projections(Projections op, Node n, Tensor[] dys) {

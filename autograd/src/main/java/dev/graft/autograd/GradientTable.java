@@ -65,12 +65,12 @@ import dev.graft.tensor.op.StoredLinearOp.StoredLinearBackward;
  * {@link #saves} says which values {@link #backward} will read; what it does not name is not kept.
  */
 final class GradientTable {
-    private static final int X0 = 1;
-    private static final int X1 = 1 << 1;
+    static final int X0 = 1;
+    static final int X1 = 1 << 1;
     private static final int X2 = 1 << 2;
     private static final int X3 = 1 << 3;
     private static final int X6 = 1 << 6;
-    private static final int Y0 = 1 << 8;
+    static final int Y0 = 1 << 8;
     private static final int Y1 = 1 << 9;
     private static final int Y2 = 1 << 10;
 

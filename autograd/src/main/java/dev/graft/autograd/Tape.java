@@ -198,7 +198,7 @@ public final class Tape implements AutoCloseable {
             }
         }
         Node node = new Node(op.name(), Context.current().path(), (n, dy) -> FusedGradients.backward(op, n, dy), in, needs,
-                out, FusedGradients.saves(needs));
+                out, FusedGradients.saves(op, needs));
         track(node, out);
         remakeInputs(node, in);
     }
