@@ -123,6 +123,11 @@ class BadInputTest {
     }
 
     @Test
+    void anEmptyNameIsNotTheWorkingFolder() {
+        refused(Graft.run("predict", "--model", "graft_cifar", ""), "is empty", "working folder");
+    }
+
+    @Test
     void predictNamesBrokenImagesAndGoesOn() throws IOException {
         Path bad = Files.writeString(photos.resolve("val/bar/bad.png"), "no image");
         Graft run = Graft.run("predict", "--model", "graft_cifar", "--top", 1, photos.resolve("val"),
