@@ -31,6 +31,7 @@ public final class CpuBackend extends HostBackend {
     private final CpuProducts products;
     private final StoredLinear stored;
     private final CpuElementwise elementwise;
+    private final CpuCreate create;
     private final CpuReduce reduce;
     private final CpuNorm norm;
     private final CpuLoss loss;
@@ -53,6 +54,7 @@ public final class CpuBackend extends HostBackend {
         products = new CpuProducts(kernels);
         stored = new StoredLinear(kernels);
         elementwise = new CpuElementwise(new Elementwise(elements));
+        create = new CpuCreate(elements);
         reduce = new CpuReduce(new Reduction(rows), new Softmax(rows));
         norm = new CpuNorm(new BatchNorm(rows, elements), new LayerNorm(rows), new GroupNorm(rows));
         loss = new CpuLoss(new CrossEntropy(rows));
@@ -101,7 +103,7 @@ public final class CpuBackend extends HostBackend {
             case LossOp l -> loss.run(l, in, out);
             case AttentionOp a -> attention.run(a, in, out);
             case ResizeOp r -> pool.resize(r, in[0], out[0]);
-            case CreateOp c -> CpuCreate.run(c, out[0]);
+            case CreateOp c -> create.run(c, out[0]);
         };
     }
 

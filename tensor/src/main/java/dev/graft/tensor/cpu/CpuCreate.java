@@ -1,6 +1,5 @@
 package dev.graft.tensor.cpu;
 
-import dev.graft.tensor.Philox;
 import dev.graft.tensor.Tensor;
 import dev.graft.tensor.op.CreateOp;
 
@@ -8,10 +7,14 @@ import dev.graft.tensor.op.CreateOp;
 final class CpuCreate {
     private static final int RANDOM_CHUNK = 4096;
 
-    private CpuCreate() {}
+    private final ElementLoops loops;
+
+    CpuCreate(ElementLoops loops) {
+        this.loops = loops;
+    }
 
     /** False when this is for the reference backend. */
-    static boolean run(CreateOp op, Tensor out) {
+    boolean run(CreateOp op, Tensor out) {
         if (op instanceof CreateOp.Fill f && CpuLayout.fills(out.dtype(), f.value())) {
             CpuLayout.fill(f.value(), out.host().array(), Math.toIntExact(out.offset()),
                     Math.toIntExact(out.size()));
@@ -22,7 +25,7 @@ final class CpuCreate {
         }
         F32 y = F32.of(out);
         WorkerPool.shared().ranges(y.size(), RANDOM_CHUNK,
-                (i, j) -> Philox.fill(r, i, y.array(), y.at() + i, j - i));
+                (i, j) -> loops.random(r, i, y.array(), y.at() + i, j - i));
         return true;
     }
 }

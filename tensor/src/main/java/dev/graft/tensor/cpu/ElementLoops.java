@@ -1,6 +1,7 @@
 package dev.graft.tensor.cpu;
 
 import dev.graft.tensor.op.BinaryFn;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.UnaryFn;
 import dev.graft.tensor.op.Update;
 
@@ -55,4 +56,10 @@ interface ElementLoops {
      */
     void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo,
             int n);
+
+    /** Elements {@code first} to {@code first + n} (excluded) of {@code op}. */
+    void random(CreateOp.Random op, long first, float[] y, int yo, int n);
+
+    /** y = x times those elements; y must not be x. */
+    void randomProduct(CreateOp.Random op, long first, float[] x, int xo, float[] y, int yo, int n);
 }

@@ -1,6 +1,5 @@
 package dev.graft.tensor.cpu;
 
-import dev.graft.tensor.Philox;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.op.BinaryFn;
 import dev.graft.tensor.op.CreateOp;
@@ -164,12 +163,10 @@ final class Elementwise {
         }
     }
 
-    /** y = x times random factors, which are made where y will be; y must not be x. */
+    /** y = x times random factors; y must not be x. */
     void dropout(CreateOp.Random factors, float[] x, int xo, float[] y, int yo, int n) {
-        WorkerPool.shared().ranges(n, RANDOM_CHUNK, (i, j) -> {
-            Philox.fill(factors, i, y, yo + i, j - i);
-            loops.binary(BinaryFn.MUL, x, xo + i, y, yo + i, y, yo + i, j - i);
-        });
+        WorkerPool.shared().ranges(n, RANDOM_CHUNK,
+                (i, j) -> loops.randomProduct(factors, i, x, xo + i, y, yo + i, j - i));
     }
 
     /** y = a * y + b * x. */

@@ -1,6 +1,8 @@
 package dev.graft.tensor.cpu;
 
+import dev.graft.tensor.Philox;
 import dev.graft.tensor.op.BinaryFn;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.UnaryFn;
 import dev.graft.tensor.op.Update;
 
@@ -154,6 +156,18 @@ final class PlainElementLoops implements ElementLoops {
             }
             p[po + i] = old - lr * step;
         }
+    }
+
+    @Override
+    public void random(CreateOp.Random op, long first, float[] y, int yo, int n) {
+        Philox.fill(op, first, y, yo, n);
+    }
+
+    /** The factors are made where y will be. */
+    @Override
+    public void randomProduct(CreateOp.Random op, long first, float[] x, int xo, float[] y, int yo, int n) {
+        Philox.fill(op, first, y, yo, n);
+        binary(BinaryFn.MUL, x, xo, y, yo, y, yo, n);
     }
 
     /**

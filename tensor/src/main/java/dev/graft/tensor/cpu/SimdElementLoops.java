@@ -5,6 +5,7 @@ import static dev.graft.tensor.cpu.SimdMath.S;
 import static dev.graft.tensor.cpu.SimdMath.all;
 
 import dev.graft.tensor.op.BinaryFn;
+import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.UnaryFn;
 import dev.graft.tensor.op.Update;
 import jdk.incubator.vector.FloatVector;
@@ -167,6 +168,24 @@ final class SimdElementLoops implements ElementLoops {
             FloatVector square = load(v, vo + i).mul(alpha).add(grad.mul(grad).mul(rate));
             square.intoArray(v, vo + i);
             old.sub(grad.div(square.sqrt().add(all(eps))).mul(lr)).intoArray(p, po + i);
+        }
+    }
+
+    @Override
+    public void random(CreateOp.Random op, long first, float[] y, int yo, int n) {
+        if (SimdRandom.pays(op, n)) {
+            SimdRandom.fill(op, first, y, yo, n);
+        } else {
+            PLAIN.random(op, first, y, yo, n);
+        }
+    }
+
+    @Override
+    public void randomProduct(CreateOp.Random op, long first, float[] x, int xo, float[] y, int yo, int n) {
+        if (SimdRandom.pays(op, n)) {
+            SimdRandom.product(op, first, x, xo, y, yo, n);
+        } else {
+            PLAIN.randomProduct(op, first, x, xo, y, yo, n);
         }
     }
 }
