@@ -40,8 +40,7 @@ final class StemConvolution {
 
     /** With weights that {@link DirectConvolution} packed. */
     static void forward(MicroKernels mk, ConvGeometry g, float[] x, int xo, float[] packed, float[] y, int yo, Epilogue e) {
-        boolean inPlace = mk.vectors() && VectorKernels.MANY_REGISTERS && g.outW() >= StemTiles.FEWEST
-                && g.strideW() * g.inC() == 6;
+        boolean inPlace = mk.vectors() && g.outW() >= StemTiles.FEWEST && g.strideW() * g.inC() == 6;
         StemConvolution s = new StemConvolution(mk, g, x, xo, inPlace ? MORE_PIXELS : PIXELS);
         int[] at = s.places();
         WorkerPool.shared().run(g.batch() * s.blocks, block -> {
