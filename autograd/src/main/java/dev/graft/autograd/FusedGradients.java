@@ -52,6 +52,10 @@ final class FusedGradients {
             case RELU6 -> one(new UnaryBackward(UnaryFn.RELU6, 0), dy[0], n.out(0));
             default -> dy[0];
         };
+        if (sum != dy[0]) {     // one image less while the gradients by x and w are made
+            dy[0].close();
+            dy[0] = null;
+        }
         Tensor[] d = op instanceof ConvBiasActivation c ? conv(c, n, sum) : linear(n, sum);
         if (n.inputs() == 3) {
             return d;

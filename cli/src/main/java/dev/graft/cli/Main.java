@@ -1,6 +1,7 @@
 package dev.graft.cli;
 
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -12,6 +13,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** The {@code graft} command: exit code 0 means done, 1 a failure told in one sentence, 2 wrong usage, 3 no such device. */
 @Command(
@@ -60,10 +62,19 @@ public final class Main implements Callable<Integer> {
             line.addSubcommand(name(c), c);
         }
         return line
+                .registerConverter(Path.class, Main::path)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setUsageHelpAutoWidth(true)
                 .setParameterExceptionHandler(Failure::usage)
                 .setExecutionExceptionHandler((e, command, parsed) -> Failure.report(e, main.debug, command.getErr()));
+    }
+
+    /** An empty name, such as a shell's variable that is not set, is the working folder to Java. */
+    private static Path path(String text) {
+        if (text.isEmpty()) {
+            throw new TypeConversionException("the name is empty; the working folder is .");
+        }
+        return Path.of(text);
     }
 
     private static String name(Class<?> command) {

@@ -140,9 +140,6 @@ final class Predict implements Callable<Integer> {
     private List<Path> files() throws IOException {
         List<Path> files = new ArrayList<>();
         for (Path p : inputs) {
-            if (p.toString().isEmpty()) {       // an unset variable of a shell; to Java it is the working folder
-                throw new GraftException("the name of an image or folder is empty: give one, or . for the working folder");
-            }
             if (!Files.isDirectory(p)) {
                 files.add(p);
                 continue;

@@ -124,7 +124,12 @@ class BadInputTest {
 
     @Test
     void anEmptyNameIsNotTheWorkingFolder() {
-        refused(Graft.run("predict", "--model", "graft_cifar", ""), "is empty", "working folder");
+        for (Graft run : new Graft[] {Graft.run("predict", "--model", "graft_cifar", ""),
+            Graft.run("finetune", "--model", "graft_cifar", "--data", "", "--out", out)}) {
+            assertThat(run.code()).isEqualTo(2);
+            assertThat(run.err()).contains("the name is empty", "working folder");
+            assertThat(out).doesNotExist();
+        }
     }
 
     @Test

@@ -176,6 +176,7 @@ final class ProductCases {
             inverted(all, a, half, new int[] {1, 7, 6, 4}, 20, 5, 3);
             inverted(all, a, ConvParams.of(1, 2), new int[] {1, 6, 7, 3}, 18, 4, 5);
             inverted(all, a, same, new int[] {3, 60, 31, 8}, 130, 9, 3);
+            inverted(all, a, same, new int[] {2, 33, 41, 8}, 130, 9, 3);    // squares of pixels in bands
             inverted(all, a, half, new int[] {2, 61, 60, 6}, 96, 24, 3);
             inverted(all, a, new ConvParams(2, 2, 0, 1, 0, 1, 1, 1, 1), new int[] {17, 8, 8, 12}, 32, 40, 3);
         }

@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -40,6 +41,8 @@ final class ResizeComparison {
         try {
             if (args.length > 0 && args[0].equals("--graft")) {
                 graft(Path.of(args[1]));
+            } else if (args.length > 2 || args.length > 0 && args[0].startsWith("-")) {
+                System.out.println("graft bench --resize [PYTHON [FILE]], by default python3 and results/resize-DATE.json");
             } else {
                 compare(args.length > 0 ? args[0] : "python3", args.length > 1 ? args[1] : null);
             }
@@ -92,14 +95,13 @@ final class ResizeComparison {
         ArrayNode rows = json.putArray("rows");
         millis.forEach((key, all) -> {
             String ours = key.split(" ")[0] + " graft";
-            List<Double> sorted = all.stream().sorted().toList();
-            double median = sorted.get(TURNS / 2);
-            double ratio = median / millis.get(ours).stream().sorted().toList().get(TURNS / 2);
+            double median = Measured.median(all);
+            double ratio = median / Measured.median(millis.get(ours));
             int differs = difference(pixels.get(key), pixels.get(ours));
             rows.addObject().put("row", key).put("median_ms", median).put("over_graft", ratio)
                     .put("pixels_differ_by", differs).putPOJO("turns_ms", all);
             System.out.printf(Locale.ROOT, "%-18s %.3f ms (%.3f to %.3f), %.2f of Graft's, pixels differ by %d%n",
-                    key, median, sorted.getFirst(), sorted.getLast(), ratio, differs);
+                    key, median, Collections.min(all), Collections.max(all), ratio, differs);
         });
         Path file = out != null ? Path.of(out)
                 : home.resolve("results").resolve("resize-" + LocalDate.now(ZoneOffset.UTC) + ".json");
@@ -156,6 +158,6 @@ final class ResizeComparison {
             call.get();
             each.add((System.nanoTime() - start) / 1e6);
         }
-        return each.stream().sorted().toList().get(each.size() / 2);
+        return Measured.median(each);
     }
 }

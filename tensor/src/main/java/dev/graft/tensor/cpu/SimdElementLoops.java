@@ -8,6 +8,7 @@ import dev.graft.tensor.op.BinaryFn;
 import dev.graft.tensor.op.CreateOp;
 import dev.graft.tensor.op.UnaryFn;
 import dev.graft.tensor.op.Update;
+import java.util.concurrent.atomic.AtomicLong;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -20,6 +21,18 @@ import jdk.incubator.vector.VectorOperators;
 final class SimdElementLoops implements ElementLoops {
     private static final int L = S.length();
     private static final PlainElementLoops PLAIN = new PlainElementLoops();
+
+    /** Random elements made by plain loops before the first by vectors, and how many have been made so. */
+    private final long plainRandom;
+    private final AtomicLong random = new AtomicLong();
+
+    SimdElementLoops() {
+        this(SimdRandom.FIRST);
+    }
+
+    SimdElementLoops(long plainRandom) {
+        this.plainRandom = plainRandom;
+    }
 
     private static FloatVector load(float[] x, int i) {
         return FloatVector.fromArray(S, x, i);
@@ -171,9 +184,15 @@ final class SimdElementLoops implements ElementLoops {
         }
     }
 
+    /** Whether {@code n} more elements of {@code op} are worth vectors; the bits are the same either way. */
+    private boolean vectors(CreateOp.Random op, int n) {
+        return op.distribution() != CreateOp.Distribution.NORMAL
+                && (random.get() >= plainRandom || random.addAndGet(n) >= plainRandom);
+    }
+
     @Override
     public void random(CreateOp.Random op, long first, float[] y, int yo, int n) {
-        if (SimdRandom.pays(op, n)) {
+        if (vectors(op, n)) {
             SimdRandom.fill(op, first, y, yo, n);
         } else {
             PLAIN.random(op, first, y, yo, n);
@@ -182,7 +201,7 @@ final class SimdElementLoops implements ElementLoops {
 
     @Override
     public void randomProduct(CreateOp.Random op, long first, float[] x, int xo, float[] y, int yo, int n) {
-        if (SimdRandom.pays(op, n)) {
+        if (vectors(op, n)) {
             SimdRandom.product(op, first, x, xo, y, yo, n);
         } else {
             PLAIN.randomProduct(op, first, x, xo, y, yo, n);

@@ -14,7 +14,7 @@ import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The rounds of {@link Philox}, whose Javadoc names the numbers, with the Vector API: a block a lane, one vector for each of
+ * The rounds of {@link Philox#block}, whose constants these are, with the Vector API: a block a lane, one vector for each of
  * its four words, which stay in registers from the counter to the result.
  *
  * <p>A word is the low half of a long; its high half may be anything. The mask before a multiplication clears it, and tells

@@ -6,7 +6,6 @@ import static jdk.incubator.vector.VectorOperators.LSHR;
 
 import dev.graft.tensor.Philox;
 import dev.graft.tensor.op.CreateOp;
-import java.util.concurrent.atomic.AtomicLong;
 import jdk.incubator.vector.IntVector;
 
 /**
@@ -22,16 +21,10 @@ final class SimdRandom {
      * Elements that a process makes with plain loops before it begins with vectors. Until C2 has compiled the rounds, which
      * takes it half a second, their code is a hundred times slower than loops: a few million elements never win that back.
      */
-    private static final long FIRST = 1L << 26;
+    static final long FIRST = 1L << 26;
     private static final PlainElementLoops PLAIN = new PlainElementLoops();
-    private static final AtomicLong MADE = new AtomicLong();
 
     private SimdRandom() {}
-
-    /** Whether {@code n} more elements of {@code op} are worth vectors; the bits are the same either way. */
-    static boolean pays(CreateOp.Random op, int n) {
-        return op.distribution() != CreateOp.Distribution.NORMAL && (MADE.get() >= FIRST || MADE.addAndGet(n) >= FIRST);
-    }
 
     /** Elements {@code first} to {@code first + n} (excluded) of {@code op}. */
     static void fill(CreateOp.Random op, long first, float[] y, int yo, int n) {

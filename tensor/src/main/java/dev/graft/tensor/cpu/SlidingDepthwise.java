@@ -5,7 +5,8 @@ import java.util.Arrays;
 
 /**
  * Depthwise 3x3 convolution with strides 1 and 2 and its gradients by {@link DepthwiseRows}, {@link DepthwisePairs} and
- * {@link DepthwiseSquares}: the image is read where it lies, without a padded copy. Packed weights are those of {@link DepthwiseConvolution}.
+ * {@link DepthwiseSquares}: the image is read where it lies, but for the borders of squares, which are copied with their
+ * padding. Packed weights are those of {@link DepthwiseConvolution}.
  */
 final class SlidingDepthwise {
     private static final int L = VectorKernels.L;

@@ -148,7 +148,7 @@ public sealed interface FusedOp extends Op {
             return Check.out(in[0].dtype(), y);
         }
 
-        /** By the op without activation and residual, of which derivatives are known, if there are any. */
+        /** By the op without activation and residual if there are any: a tape records that whole. */
         @Override
         public Tensor[] compose(Tensor[] in) {
             if (activation != Activation.NONE) {

@@ -15,7 +15,7 @@ final class Samples {
     private Samples() {}
 
     static Stream<ElementLoops> elementLoops() {
-        return Simd.ENABLED ? Stream.of(new PlainElementLoops(), new SimdElementLoops())
+        return Simd.ENABLED ? Stream.of(new PlainElementLoops(), new SimdElementLoops(0))
                 : Stream.of(new PlainElementLoops());
     }
 
