@@ -53,8 +53,13 @@ __device__ __forceinline__ bool aligned(const void *p) {
     return (reinterpret_cast<unsigned long long>(p) & 15) == 0;
 }
 
+// A gradient clipped by value; NaN stays NaN.
+__device__ __forceinline__ T within(T g, T limit) {
+    return g > limit ? limit : g < -limit ? -limit : g;
+}
+
 extern "C" __global__ void __launch_bounds__(256) update(const Entry *entries, const Piece *chunks, const float *scale,
-                                                         int chunkSize) {
+                                                         double limit, int chunkSize) {
     float factor = scale == nullptr ? 1.0f : *scale;
     if (!(factor - factor == 0.0f)) {
         return;                                     // NaN or infinite: the step is left out
@@ -81,7 +86,7 @@ extern "C" __global__ void __launch_bounds__(256) update(const Entry *entries, c
             if (s1) y = *reinterpret_cast<const Packet *>(e.s1 + i);
 #pragma unroll
             for (int k = 0; k < W; k++) {
-                change(p.v[k], g.v[k] * T(factor), x.v[k], y.v[k], s0, s1, a);
+                change(p.v[k], within(g.v[k] * T(factor), T(limit)), x.v[k], y.v[k], s0, s1, a);
             }
             *reinterpret_cast<Packet *>(e.p + i) = p;
             if (s0) *reinterpret_cast<Packet *>(e.s0 + i) = x;
@@ -90,7 +95,7 @@ extern "C" __global__ void __launch_bounds__(256) update(const Entry *entries, c
     }
     for (long long i = body + threadIdx.x; i < end; i += blockDim.x) {
         T p = e.p[i], x = s0 ? e.s0[i] : T(0), y = s1 ? e.s1[i] : T(0);
-        change(p, e.g[i] * T(factor), x, y, s0, s1, a);
+        change(p, within(e.g[i] * T(factor), T(limit)), x, y, s0, s1, a);
         e.p[i] = p;
         if (s0) e.s0[i] = x;
         if (s1) e.s1[i] = y;

@@ -47,11 +47,7 @@ final class FusedGradients {
         if (op instanceof Projections p) {
             return projections(p, n, dy);
         }
-        Tensor sum = switch (activation(op)) {      // the gradient by what the activation got
-            case RELU -> one(new UnaryBackward(UnaryFn.RELU, 0), dy[0], n.out(0));
-            case RELU6 -> one(new UnaryBackward(UnaryFn.RELU6, 0), dy[0], n.out(0));
-            default -> dy[0];
-        };
+        Tensor sum = activation(op) == Activation.NONE ? dy[0] : passed(activation(op), dy[0], n.out(0));
         if (sum != dy[0]) {     // one image less while the gradients by x and w are made
             dy[0].close();
             dy[0] = null;
@@ -61,6 +57,16 @@ final class FusedGradients {
             return d;
         }
         return new Tensor[] {d[0], d[1], d[2], n.needs(3) ? sum : null};
+    }
+
+    /** The gradient by what {@code activation} got, known by its result {@code y}: dy where that passed. */
+    static Tensor passed(Activation activation, Tensor dy, Tensor y) {
+        return switch (activation) {
+            case NONE -> dy;
+            case RELU -> one(new UnaryBackward(UnaryFn.RELU, 0), dy, y);
+            case RELU6 -> one(new UnaryBackward(UnaryFn.RELU6, 0), dy, y);
+            case GELU, GELU_TANH -> throw new IllegalArgumentException(activation + " is not known by its result");
+        };
     }
 
     /** y = x · wᵀ + b: dx = dy · w, dw = dyᵀ · x, db = Σ dy over the rows. */

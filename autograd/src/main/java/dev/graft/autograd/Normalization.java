@@ -1,13 +1,9 @@
 package dev.graft.autograd;
 
-import dev.graft.tensor.Dispatcher;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
-import dev.graft.tensor.op.ElementwiseOp.UnaryBackward;
-import dev.graft.tensor.op.FusedOp.Activation;
 import dev.graft.tensor.op.NormOp;
 import dev.graft.tensor.op.ReduceFn;
-import dev.graft.tensor.op.UnaryFn;
 import java.util.stream.IntStream;
 
 /**
@@ -29,9 +25,7 @@ final class Normalization {
         Tensor y = n.in(2);
         Tensor[] in = {n.in(0), n.in(1), n.in(3)};
         Tensor[] d = Tape.vjp(t -> {
-            Tensor passed = op.activation() == Activation.NONE ? t[0]
-                    : Dispatcher.one(new UnaryBackward(op.activation() == Activation.RELU ? UnaryFn.RELU : UnaryFn.RELU6, 0),
-                            t[0], y);
+            Tensor passed = FusedGradients.passed(op.activation(), t[0], y);
             Tensor[] b = backward(op, passed, t[1], t[2]);
             return op.residual() ? new Tensor[] {b[0], b[1], b[2], passed} : b;
         }, in, g);

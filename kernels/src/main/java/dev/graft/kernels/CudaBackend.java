@@ -227,22 +227,23 @@ public final class CudaBackend implements Backend {
     }
 
     @Override
-    public void updateAll(List<Change> changes, Tensor scale) {
+    public void updateAll(List<Change> changes, Tensor scale, double limit) {
         device.locked(() -> {
             device.flush();
-            if (!updates.runAll(changes, scale)) {
-                one(changes, scale);
+            if (!updates.runAll(changes, scale, limit)) {
+                one(changes, scale, limit);
             }
         });
     }
 
-    /** For types that the kernel does not have: one by one, gradients scaled before. */
-    private void one(List<Change> changes, Tensor scale) {
+    /** For types that the kernel does not have: one by one, gradients scaled and clipped before. */
+    private void one(List<Change> changes, Tensor scale, double limit) {
         double by = scale == null ? 1 : scale.toDoubles()[0];
         for (Change c : Double.isFinite(by) ? changes : List.<Change>of()) {
             try (Scope s = Scope.open("update")) {
                 Tensor[] in = c.in().clone();
                 in[0] = by == 1 ? in[0] : in[0].mul(by);
+                in[0] = limit == Double.POSITIVE_INFINITY ? in[0] : in[0].clamp(-limit, limit);
                 update(c.update(), c.target(), in);
             }
         }

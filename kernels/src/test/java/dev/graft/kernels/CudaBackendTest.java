@@ -314,6 +314,26 @@ class CudaBackendTest {
     }
 
     @Test
+    void aLimitClipsScaledGradientsInTheSameLaunch() {
+        for (DType type : List.of(DType.F32, DType.F64)) {
+            Tensor[] w = new Tensor[2];
+            Change[] changes = new Change[2];
+            double[] gradients = {0.25, -5, 3, Double.NaN, Double.POSITIVE_INFINITY, 0.5, -0.25};   // a packet and a rest
+            for (int i = 0; i < 2; i++) {
+                w[i] = Tensor.zeros(7).cast(type).to(CUDA);
+                changes[i] = new Change(new Update.Sgd(1, 0, 0, 0, false, true), w[i],
+                        Tensor.of(gradients, 7).cast(type).to(CUDA));
+            }
+            long before = EmulatedCuda.launches("update");
+            Dispatcher.updateAll(List.of(changes), Tensor.scalar(2f).to(CUDA), 0.75);
+            assertThat(EmulatedCuda.launches("update") - before).isEqualTo(1);
+            for (Tensor t : w) {
+                assertThat(t.toDoubles()).containsExactly(-0.5, 0.75, -0.75, Double.NaN, -0.75, -0.75, 0.5);
+            }
+        }
+    }
+
+    @Test
     void twoChangesOfOneTensorHappenInTheirOrder() {
         Tensor w = Tensor.full(1, 10).to(CUDA);
         Tensor g = Tensor.full(1, 10).to(CUDA);

@@ -147,14 +147,23 @@ public final class Dispatcher {
                 () -> Backends.of(target.device()).update(update, target, in));
     }
 
+    /** {@link #updateAll(List, Tensor, double)} without clipping. */
+    public static void updateAll(List<Change> changes, Tensor scale) {
+        updateAll(changes, scale, Double.POSITIVE_INFINITY);
+    }
+
     /**
      * A step's updates at once, all on one device; see {@link Backend#updateAll}. For a GPU these are a few launches instead
      * of one for every tensor.
      *
      * @param scale what every gradient (the first input) is multiplied by before, a float32 scalar on that device; null for
      *              1, and where it is NaN or infinite nothing changes
+     * @param limit every element of a scaled gradient is clipped to [−limit, limit]; infinite for no clipping
      */
-    public static void updateAll(List<Change> changes, Tensor scale) {
+    public static void updateAll(List<Change> changes, Tensor scale, double limit) {
+        if (!(limit > 0)) {
+            throw new GraftException("the gradients' limit is " + limit + ": a number above 0 is needed");
+        }
         if (changes.isEmpty()) {
             return;
         }
@@ -173,7 +182,7 @@ public final class Dispatcher {
                         + ": one float32 value on " + device + " is needed");
             }
         }
-        change("updates", device, changes, () -> Backends.of(device).updateAll(changes, scale));
+        change("updates", device, changes, () -> Backends.of(device).updateAll(changes, scale, limit));
     }
 
     /**

@@ -79,6 +79,62 @@ class UpdateAllTest {
 
     @ParameterizedTest
     @MethodSource("backends")
+    void aLimitClipsScaledGradientsAndLeavesThemAsTheyAre(Backend backend) {
+        Context.inference().withCpu(backend).run(() -> {
+            for (Float scale : Arrays.asList(null, 1f, -3.7f)) {
+                for (double limit : new double[] {0.2, 1e30}) {
+                    List<Tensor[]> want = tensors();
+                    List<Tensor> gradients = want.stream().map(t -> t[1].copy()).toList();
+                    for (Change c : changes(want)) {
+                        Tensor[] in = c.in().clone();
+                        in[0] = (scale == null ? in[0] : in[0].mul(scale)).clamp(-limit, limit);
+                        Dispatcher.update(c.update(), c.target(), in);
+                    }
+                    List<Tensor[]> got = tensors();
+                    Dispatcher.updateAll(changes(got), scale == null ? null : Tensor.scalar(scale), limit);
+                    assertSame(got, want);
+                    for (int i = 0; i < got.size(); i++) {
+                        assertThat(got.get(i)[1].toArray()).isEqualTo(gradients.get(i).toArray());
+                    }
+                }
+            }
+            List<Tensor[]> unclipped = tensors();
+            Dispatcher.updateAll(changes(unclipped), null);
+            List<Tensor[]> clipped = tensors();
+            Dispatcher.updateAll(changes(clipped), null, 0.2);
+            for (int i = 0; i < clipped.size(); i++) {
+                if (clipped.get(i)[0].size() > 10) {
+                    assertThat(clipped.get(i)[0].toArray()).as("target " + i).isNotEqualTo(unclipped.get(i)[0].toArray());
+                }
+            }
+        });
+    }
+
+    /** Vectors and the rest behind them. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void aLimitKeepsWhatIsNoNumberAndClipsInfinity(Backend backend) {
+        Context.inference().withCpu(backend).run(() -> {
+            for (Update u : List.of(new Update.Sgd(1, 0, 0, 0, false, false), new Update.Sgd(1, 0.5, 0, 0, false, false),
+                    new Update.Adam(1, 0.9, 0.9, 0, 0, false, 1), new Update.RmsProp(1, 0, 0, 0, 0))) {
+                float[] values = new float[37];
+                Arrays.fill(values, Float.NEGATIVE_INFINITY);
+                values[3] = values[36] = Float.NaN;
+                Tensor w = Tensor.zeros(37);
+                Tensor[] in = Stream.concat(Stream.of(Tensor.of(values, 37)),
+                        Stream.generate(() -> Tensor.zeros(37)).limit(u.inputs() - 1)).toArray(Tensor[]::new);
+                Dispatcher.updateAll(List.of(new Change(u, w, in)), null, 1);
+                float[] got = w.toFloats();
+                for (int i = 0; i < got.length; i++) {
+                    float want = i == 3 || i == 36 ? Float.NaN : 1;    // −lr · −1, also where divided by the root of 1
+                    assertThat(got[i]).as(u.name() + " " + i).isEqualTo(want, org.assertj.core.data.Offset.offset(1e-5f));
+                }
+            }
+        });
+    }
+
+    @ParameterizedTest
+    @MethodSource("backends")
     void aScaleThatIsNoNumberChangesNothing(Backend backend) {
         Context.inference().withCpu(backend).run(() -> {
             for (float scale : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
@@ -133,6 +189,11 @@ class UpdateAllTest {
         Tensor closed = Tensor.scalar(1);
         closed.close();
         assertThatThrownBy(() -> Dispatcher.updateAll(List.of(here), closed)).hasMessageContaining("was used after close()");
+        assertThat(p.toFloats()).containsOnly(1);
+        for (double limit : new double[] {0, -1, Double.NaN}) {
+            assertThatThrownBy(() -> Dispatcher.updateAll(List.of(here), null, limit)).isInstanceOf(GraftException.class)
+                    .hasMessage("the gradients' limit is " + limit + ": a number above 0 is needed");
+        }
         assertThat(p.toFloats()).containsOnly(1);
         Dispatcher.updateAll(List.of(), null);
     }

@@ -36,7 +36,7 @@ public final class CudaUpdate {
         if (!computes(target)) {
             return false;
         }
-        table(List.of(new Change(op, target, in)), null, true);
+        table(List.of(new Change(op, target, in)), null, Double.POSITIVE_INFINITY, true);
         return true;
     }
 
@@ -48,7 +48,7 @@ public final class CudaUpdate {
     private record Group(int wave, int kind, DType dtype) {}
 
     /** @return whether all were computed here; nothing has happened otherwise */
-    public boolean runAll(List<Change> changes, Tensor scale) {
+    public boolean runAll(List<Change> changes, Tensor scale, double limit) {
         Map<Storage, Integer> waves = new IdentityHashMap<>();
         Map<Group, List<Change>> groups = new LinkedHashMap<>();
         for (Change c : changes) {
@@ -63,12 +63,12 @@ public final class CudaUpdate {
             }
         }
         groups.entrySet().stream().sorted((a, b) -> Integer.compare(a.getKey().wave, b.getKey().wave))
-                .forEach(e -> table(e.getValue(), scale, false));
+                .forEach(e -> table(e.getValue(), scale, limit, false));
         return true;
     }
 
     /** @param fixed whether replays of a captured step repeat these changes as they are */
-    private void table(List<Change> changes, Tensor scale, boolean fixed) {
+    private void table(List<Change> changes, Tensor scale, double limit, boolean fixed) {
         Tables rewriting = device.rewriting();
         if (rewriting != null) {
             ((UpdateTable) rewriting.next()).rewrite(changes);
@@ -81,10 +81,10 @@ public final class CudaUpdate {
             } else {
                 device.recorded().add(t);
             }
-            t.launch(scale);
+            t.launch(scale, limit);
         } else {
             t.upload();
-            t.launch(scale);
+            t.launch(scale, limit);
             t.close();
         }
     }

@@ -94,11 +94,11 @@ final class UpdateTable implements Tables.Table {
         device.upload(image.array(), memory.address());
     }
 
-    void launch(Tensor scale) {
+    void launch(Tensor scale, double limit) {
         Kernel k = device.kernel(KernelSource.of("update.cu").define("OP", kind)
                 .define("T", dtype == DType.F64 ? "double" : "float"), "update");
         k.args().ptr(memory.address()).ptr(memory.address() + (long) ENTRY * changes.size())
-                .ptr(scale == null ? 0 : CudaStorage.address(scale)).i32(CHUNK).launch(chunks, THREADS);
+                .ptr(scale == null ? 0 : CudaStorage.address(scale)).f64(limit).i32(CHUNK).launch(chunks, THREADS);
     }
 
     @Override

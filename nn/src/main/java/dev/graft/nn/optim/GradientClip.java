@@ -16,9 +16,12 @@ public sealed interface GradientClip {
      * The factor that clips gradients of Euclidean norm {@code norm}, made without reading it.
      *
      * @param norm a single value
-     * @return a single value like it, or null when no common factor clips and {@link #apply} is to be called
+     * @return a single value like it, or null when no common factor clips
      */
     Tensor factor(Tensor norm);
+
+    /** What every element of a gradient is clipped to, of either sign, behind {@link #factor}; infinite for no limit. */
+    double limit();
 
     /** All gradients times min(1, maxNorm/(norm + 1e-6)), the norm taken over all of them together. */
     record ByNorm(double maxNorm) implements GradientClip {
@@ -36,6 +39,11 @@ public sealed interface GradientClip {
         public Tensor factor(Tensor norm) {
             return norm.add(1e-6).reciprocal().mul(maxNorm).minimum(1);
         }
+
+        @Override
+        public double limit() {
+            return Double.POSITIVE_INFINITY;
+        }
     }
 
     /** Every element into [−limit, limit]. */
@@ -46,12 +54,7 @@ public sealed interface GradientClip {
 
         @Override
         public ParamGradients apply(ParamGradients g) {
-            return g.map(this::apply);
-        }
-
-        /** One gradient clipped, as no other is needed for it. */
-        Tensor apply(Tensor gradient) {
-            return gradient.clamp(-limit, limit);
+            return g.map(t -> t.clamp(-limit, limit));
         }
 
         @Override

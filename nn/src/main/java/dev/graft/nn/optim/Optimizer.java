@@ -183,7 +183,7 @@ public final class Optimizer implements AutoCloseable {
     /** One step; {@code factors} multiply the learning rates, one for all groups or one per group. */
     public void step(ParamGradients g, double... factors) {
         try (Scope scope = Scope.open("optimizer step")) {
-            prepare(g, null).run(factors);
+            prepare(g, null, Double.POSITIVE_INFINITY).run(factors);
         }
     }
 
@@ -206,7 +206,8 @@ public final class Optimizer implements AutoCloseable {
      */
     public void backwardAndStep(Tape tape, Tensor loss, GradientClip.ByValue clip, double... factors) {
         double[] by = factors == null || factors.length == 0 ? new double[] {1} : factors;
-        new PreparedStep(rule, groups, List.of(), null).check(by);
+        double limit = clip == null ? Double.POSITIVE_INFINITY : clip.limit();
+        new PreparedStep(rule, groups, List.of(), null, limit).check(by);
         Map<Long, Entry> byId = new HashMap<>();
         for (Entry e : entries.values()) {
             if (e.parameter.trainable()) {
@@ -221,15 +222,13 @@ public final class Optimizer implements AutoCloseable {
                 return false;
             }
             try (Scope scope = Scope.open("optimizer step")) {
-                Tensor g = clip == null ? gradient : clip.apply(gradient);
-                new PreparedStep(rule, groups, List.of(item(e, g, null)), null).run(by);
+                new PreparedStep(rule, groups, List.of(item(e, gradient, null, limit)), null, limit).run(by);
             }
             return true;
         });
         // what the pass could not give earlier, such as those of checkpointed segments
         try (Scope scope = Scope.open("optimizer step")) {
-            ParamGradients g = gradients(left);
-            step(clip == null ? g : clip.apply(g), by);
+            prepare(gradients(left), null, limit).run(by);
         }
     }
 
@@ -239,21 +238,23 @@ public final class Optimizer implements AutoCloseable {
      *
      * @param scale what every gradient is multiplied by, penalties excepted: a float32 scalar; where it is NaN nothing will
      *              change. Null for 1
+     * @param limit what every element of a gradient, multiplied so, is clipped to, of either sign, penalties excepted;
+     *              infinite for no limit
      */
-    public PreparedStep prepare(ParamGradients g, Tensor scale) {
+    public PreparedStep prepare(ParamGradients g, Tensor scale, double limit) {
         List<PreparedStep.Item> items = new ArrayList<>();
         entries.forEach((path, e) -> {
             Tensor gradient = g.byPath().get(path);
             if (!e.parameter.trainable()) {
                 e.dropState();
             } else if (gradient != null) {
-                items.add(item(e, gradient, scale));
+                items.add(item(e, gradient, scale, limit));
             }
         });
-        return new PreparedStep(rule, groups, items, scale);
+        return new PreparedStep(rule, groups, items, scale, limit);
     }
 
-    private PreparedStep.Item item(Entry e, Tensor gradient, Tensor scale) {
+    private PreparedStep.Item item(Entry e, Tensor gradient, Tensor scale, double limit) {
         ParamGroup group = groups.get(e.group);
         Tensor w = e.parameter.value();
         e.moveTo(w.device());
@@ -264,6 +265,7 @@ public final class Optimizer implements AutoCloseable {
                 keepStart(e);
             }
             g = scale == null ? gradient.copy() : gradient.mul(scale);
+            g = limit == Double.POSITIVE_INFINITY ? g : g.clamp(-limit, limit);
             for (Regularizer r : group.regularizers()) {
                 r.addGradient(g, w, e.start);
                 decay += r.decoupled();

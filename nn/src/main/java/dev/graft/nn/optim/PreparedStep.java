@@ -17,6 +17,7 @@ import java.util.Map;
 public final class PreparedStep implements AutoCloseable {
     private final UpdateRule rule;
     private final List<ParamGroup> groups;
+    private final double limit;
     private final Map<Device, Part> parts = new LinkedHashMap<>();
 
     /** How often a parameter has been changed. */
@@ -31,7 +32,7 @@ public final class PreparedStep implements AutoCloseable {
      *
      * @param weightDecay of the update rule
      * @param decoupled   what the regularizers take off the weights besides, times the learning rate
-     * @param scaled      whether the gradient has been multiplied by the scale already
+     * @param scaled      whether the gradient has been multiplied by the scale and clipped already
      * @param in          the gradient and the rule's states
      */
     record Item(Count count, int group, double weightDecay, double decoupled, boolean scaled, Tensor weight, Tensor[] in) {
@@ -50,9 +51,8 @@ public final class PreparedStep implements AutoCloseable {
      */
     private record Part(List<Item> items, Tensor scale, Tensor guard) {}
 
-    PreparedStep(UpdateRule rule, List<ParamGroup> groups, List<Item> items, Tensor scale) {
-        this.rule = rule;
-        this.groups = groups;
+    PreparedStep(UpdateRule rule, List<ParamGroup> groups, List<Item> items, Tensor scale, double limit) {
+        this(rule, groups, limit, Map.of());
         for (Item i : items) {
             parts.computeIfAbsent(i.weight().device(), d -> part(scale == null ? null : scale.to(d))).items().add(i);
         }
@@ -62,9 +62,10 @@ public final class PreparedStep implements AutoCloseable {
         return new Part(new ArrayList<>(), scale, scale == null ? null : scale.mul(0).add(1));
     }
 
-    private PreparedStep(UpdateRule rule, List<ParamGroup> groups, Map<Device, Part> parts) {
+    private PreparedStep(UpdateRule rule, List<ParamGroup> groups, double limit, Map<Device, Part> parts) {
         this.rule = rule;
         this.groups = groups;
+        this.limit = limit;
         this.parts.putAll(parts);
     }
 
@@ -73,7 +74,7 @@ public final class PreparedStep implements AutoCloseable {
         Map<Device, Part> mine = new LinkedHashMap<>();
         parts.forEach((device, p) -> mine.put(device, new Part(p.items().stream().map(Item::retained).toList(),
                 retained(p.scale()), retained(p.guard()))));
-        return new PreparedStep(rule, groups, mine);
+        return new PreparedStep(rule, groups, limit, mine);
     }
 
     private static Tensor retained(Tensor t) {
@@ -96,7 +97,7 @@ public final class PreparedStep implements AutoCloseable {
                 (i.scaled() ? plain : scaled).add(new Change(update, i.weight(), i.in()));
             }
             Dispatcher.updateAll(decays, p.guard());
-            Dispatcher.updateAll(scaled, p.scale());
+            Dispatcher.updateAll(scaled, p.scale(), limit);
             Dispatcher.updateAll(plain, p.guard());
         }
         count(1);

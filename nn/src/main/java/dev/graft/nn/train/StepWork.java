@@ -92,16 +92,10 @@ final class StepWork {
         }
         ParamGradients mean = several ? sum.mean() : gradients;
         Tensor scale = scale(mean, report);
-        if (clip instanceof GradientClip.ByValue) {
-            if (precision.scalesLoss() && scale != null) {
-                Tensor by = scale;
-                mean = mean.map(g -> g.mul(by));
-                scale = one(by);
-            }
-            mean = clip.apply(mean);
-        }
         report.add(scale == null ? one(report.getFirst()) : scale.cast(DType.F64));
-        return new Done(Tensor.stack(0, report.toArray(Tensor[]::new)), List.copyOf(parts), optimizer.prepare(mean, scale));
+        double limit = clip == null ? Double.POSITIVE_INFINITY : clip.limit();
+        return new Done(Tensor.stack(0, report.toArray(Tensor[]::new)), List.copyOf(parts),
+                optimizer.prepare(mean, scale, limit));
     }
 
     /** 1, NaN where {@code like} is not finite. */

@@ -161,7 +161,7 @@ public final class FakeBackend implements Backend {
     }
 
     @Override
-    public synchronized void updateAll(List<Change> changes, Tensor scale) {
+    public synchronized void updateAll(List<Change> changes, Tensor scale, double limit) {
         if (rewriting != null) {
             rewriting.rewrite(changes);
             return;
@@ -179,7 +179,7 @@ public final class FakeBackend implements Backend {
                     host.add(new Change(recorded.now().get(i).update(), t[0],
                             java.util.Arrays.copyOfRange(t, 1, t.length)));
                 }
-                cpu.updateAll(host, by == null ? null : host(by));
+                cpu.updateAll(host, by == null ? null : host(by), limit);
             }
         });
     }

@@ -35,26 +35,27 @@ public abstract class HostBackend implements Backend {
     }
 
     @Override
-    public void updateAll(List<Change> changes, Tensor scale) {
+    public void updateAll(List<Change> changes, Tensor scale, double limit) {
         double by = scale == null ? 1 : scale.toDoubles()[0];
         if (!Double.isFinite(by)) {
             return;
         }
         for (Change c : changes) {
-            if (by == 1) {
+            if (by == 1 && limit == Double.POSITIVE_INFINITY) {
                 update(c.update(), c.target(), c.in());
             } else {
-                update(c.update(), c.target(), c.in(), by);
+                update(c.update(), c.target(), c.in(), by, limit);
             }
         }
     }
 
-    /** {@link #update} with the gradient, the first of {@code in}, multiplied by {@code scale} before. */
-    protected void update(Update update, Tensor target, Tensor[] in, double scale) {
+    /** {@link #update} with the gradient, the first of {@code in}, multiplied by {@code scale} and clipped before. */
+    protected void update(Update update, Tensor target, Tensor[] in, double scale, double limit) {
         try (Scope scope = Scope.open("update")) {
-            Tensor[] scaled = in.clone();
-            scaled[0] = in[0].mul(scale);
-            update(update, target, scaled);
+            Tensor[] clipped = in.clone();
+            clipped[0] = in[0].mul(scale);
+            clipped[0] = limit == Double.POSITIVE_INFINITY ? clipped[0] : clipped[0].clamp(-limit, limit);
+            update(update, target, clipped);
         }
     }
 

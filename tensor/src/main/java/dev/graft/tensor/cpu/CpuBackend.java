@@ -119,15 +119,15 @@ public final class CpuBackend extends HostBackend {
 
     @Override
     public void update(Update op, Tensor target, Tensor[] in) {
-        if (target.size() > 0 && !update.run(op, target, in, 1)) {
+        if (target.size() > 0 && !update.run(op, target, in, 1, Float.POSITIVE_INFINITY)) {
             reference.update(op, target, in);
         }
     }
 
     @Override
-    protected void update(Update op, Tensor target, Tensor[] in, double scale) {
-        if (!CpuUpdate.scales(op) || !update.run(op, target, in, (float) scale)) {
-            super.update(op, target, in, scale);
+    protected void update(Update op, Tensor target, Tensor[] in, double scale, double limit) {
+        if (!CpuUpdate.clips(op) || !update.run(op, target, in, (float) scale, (float) limit)) {
+            super.update(op, target, in, scale, limit);
         }
     }
 }

@@ -7,8 +7,8 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * Depthwise 3x3 convolution with stride 2 of two neighbouring pixels for many vectors of channels: memory is read and
  * written from begin to end, as the processor fetches it ahead. {@link DepthwiseRows} keeps weights in registers instead
- * and goes through memory once for each vector of channels, which is faster with stride 1, where every value is used more
- * often. Same sums in the same order, so the same bits.
+ * and goes through memory once for each vector of channels, which is faster in short rows with stride 1, where every value
+ * is used more often; wide ones go by {@link DepthwiseSquares}. Same sums in the same order, so the same bits.
  */
 final class DepthwisePairs {
     private static final VectorSpecies<Float> S = VectorKernels.S;

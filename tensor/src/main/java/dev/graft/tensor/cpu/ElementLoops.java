@@ -44,17 +44,17 @@ interface ElementLoops {
     /** Where x is larger than y or NaN: y = x, index = at. A NaN in y stays. */
     void maxTap(float[] x, int xo, int at, float[] y, int yo, int[] index, int io, int n);
 
-    /** One step of {@link Update.Sgd} with gradient scale * g; {@code v} is the velocity, null without momentum. */
-    void sgd(Update.Sgd s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, int n);
+    /** One step of {@link Update.Sgd} with gradient scale * g, clipped to [−limit, limit]; {@code v} is the velocity, null without momentum. */
+    void sgd(Update.Sgd s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, int n);
 
-    /** One step of {@link Update.Adam} with gradient scale * g; {@code m} and {@code v} are the first and second moments. */
-    void adam(Update.Adam s, float scale, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo, int n);
+    /** One step of {@link Update.Adam} with gradient scale * g, clipped to [−limit, limit]; {@code m} and {@code v} are the first and second moments. */
+    void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo, int n);
 
     /**
-     * One step of {@link Update.RmsProp} with gradient scale * g; {@code v} is the square average, {@code b} the velocity,
+     * One step of {@link Update.RmsProp} with gradient scale * g, clipped to [−limit, limit]; {@code v} is the square average, {@code b} the velocity,
      * null without it.
      */
-    void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo,
+    void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo,
             int n);
 
     /** Elements {@code first} to {@code first + n} (excluded) of {@code op}. */

@@ -102,15 +102,20 @@ final class PlainElementLoops implements ElementLoops {
         }
     }
 
+    /** NaN stays NaN. */
+    private static float within(float gradient, float limit) {
+        return Math.max(-limit, Math.min(limit, gradient));
+    }
+
     @Override
-    public void sgd(Update.Sgd s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, int n) {
+    public void sgd(Update.Sgd s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, int n) {
         float lr = (float) s.lr();
         float mu = (float) s.momentum();
         float damp = s.first() ? 1f : (float) (1 - s.dampening());
         float decay = (float) s.weightDecay();
         for (int i = 0; i < n; i++) {
             float old = p[po + i];
-            float grad = g[go + i] * scale + decay * old;
+            float grad = within(g[go + i] * scale, limit) + decay * old;
             if (v != null) {
                 float speed = s.first() ? grad : mu * v[vo + i] + damp * grad;
                 v[vo + i] = speed;
@@ -121,12 +126,12 @@ final class PlainElementLoops implements ElementLoops {
     }
 
     @Override
-    public void adam(Update.Adam s, float scale, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo,
+    public void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo,
             int n) {
         AdamStep k = AdamStep.of(s);
         for (int i = 0; i < n; i++) {
             float old = p[po + i] * k.shrink();
-            float grad = g[go + i] * scale + k.l2() * p[po + i];
+            float grad = within(g[go + i] * scale, limit) + k.l2() * p[po + i];
             float first = m[mo + i] + k.rate1() * (grad - m[mo + i]);
             float second = k.beta2() * v[vo + i] + k.rate2() * (grad * grad);
             m[mo + i] = first;
@@ -136,7 +141,7 @@ final class PlainElementLoops implements ElementLoops {
     }
 
     @Override
-    public void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b,
+    public void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b,
             int bo, int n) {
         float lr = (float) s.lr();
         float alpha = (float) s.alpha();
@@ -146,7 +151,7 @@ final class PlainElementLoops implements ElementLoops {
         float mu = (float) s.momentum();
         for (int i = 0; i < n; i++) {
             float old = p[po + i];
-            float grad = g[go + i] * scale + decay * old;
+            float grad = within(g[go + i] * scale, limit) + decay * old;
             float square = alpha * v[vo + i] + rate * (grad * grad);
             v[vo + i] = square;
             float step = grad / ((float) Math.sqrt(square) + eps);

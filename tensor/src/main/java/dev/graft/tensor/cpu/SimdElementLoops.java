@@ -86,29 +86,35 @@ final class SimdElementLoops implements ElementLoops {
         PLAIN.maxTap(x, xo + whole, at, y, yo + whole, index, io + whole, n - whole);
     }
 
-    @Override
-    public void sgd(Update.Sgd s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, int n) {
-        int whole = S.loopBound(n);
-        if (v == null) {
-            sgdPlain(s, scale, p, po, g, go, whole);
-        } else if (s.first()) {
-            PLAIN.sgd(s, scale, p, po, g, go, v, vo, whole); // once in a run
-        } else {
-            sgdMomentum(s, scale, p, po, g, go, v, vo, whole);
-        }
-        PLAIN.sgd(s, scale, p, po + whole, g, go + whole, v, vo + whole, n - whole);
+    /** NaN stays NaN. Comparing takes fewer instructions than Java's min and max, which tell -0 from 0. */
+    private static FloatVector within(FloatVector gradient, float limit) {
+        return gradient.blend(limit, gradient.compare(VectorOperators.GT, limit))
+                .blend(-limit, gradient.compare(VectorOperators.LT, -limit));
     }
 
-    private static void sgdPlain(Update.Sgd s, float scale, float[] p, int po, float[] g, int go, int n) {
+    @Override
+    public void sgd(Update.Sgd s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, int n) {
+        int whole = S.loopBound(n);
+        if (v == null) {
+            sgdPlain(s, scale, limit, p, po, g, go, whole);
+        } else if (s.first()) {
+            PLAIN.sgd(s, scale, limit, p, po, g, go, v, vo, whole); // once in a run
+        } else {
+            sgdMomentum(s, scale, limit, p, po, g, go, v, vo, whole);
+        }
+        PLAIN.sgd(s, scale, limit, p, po + whole, g, go + whole, v, vo + whole, n - whole);
+    }
+
+    private static void sgdPlain(Update.Sgd s, float scale, float limit, float[] p, int po, float[] g, int go, int n) {
         float lr = (float) s.lr();
         float decay = (float) s.weightDecay();
         for (int i = 0; i < n; i += L) {
             FloatVector old = load(p, po + i);
-            old.sub(load(g, go + i).mul(scale).add(old.mul(decay)).mul(lr)).intoArray(p, po + i);
+            old.sub(within(load(g, go + i).mul(scale), limit).add(old.mul(decay)).mul(lr)).intoArray(p, po + i);
         }
     }
 
-    private static void sgdMomentum(Update.Sgd s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo,
+    private static void sgdMomentum(Update.Sgd s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo,
             int n) {
         float lr = (float) s.lr();
         float mu = (float) s.momentum();
@@ -117,7 +123,7 @@ final class SimdElementLoops implements ElementLoops {
         boolean nesterov = s.nesterov();
         for (int i = 0; i < n; i += L) {
             FloatVector old = load(p, po + i);
-            FloatVector grad = load(g, go + i).mul(scale).add(old.mul(decay));
+            FloatVector grad = within(load(g, go + i).mul(scale), limit).add(old.mul(decay));
             FloatVector speed = load(v, vo + i).mul(mu).add(grad.mul(damp));
             speed.intoArray(v, vo + i);
             FloatVector step = nesterov ? grad.add(speed.mul(mu)) : speed;
@@ -126,14 +132,14 @@ final class SimdElementLoops implements ElementLoops {
     }
 
     @Override
-    public void adam(Update.Adam s, float scale, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo,
+    public void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo,
             int n) {
         int whole = S.loopBound(n);
-        adam(PlainElementLoops.AdamStep.of(s), scale, p, po, g, go, m, mo, v, vo, whole);
-        PLAIN.adam(s, scale, p, po + whole, g, go + whole, m, mo + whole, v, vo + whole, n - whole);
+        adam(PlainElementLoops.AdamStep.of(s), scale, limit, p, po, g, go, m, mo, v, vo, whole);
+        PLAIN.adam(s, scale, limit, p, po + whole, g, go + whole, m, mo + whole, v, vo + whole, n - whole);
     }
 
-    private static void adam(PlainElementLoops.AdamStep k, float scale, float[] p, int po, float[] g, int go, float[] m,
+    private static void adam(PlainElementLoops.AdamStep k, float scale, float limit, float[] p, int po, float[] g, int go, float[] m,
             int mo, float[] v, int vo, int n) {
         float shrink = k.shrink();
         float l2 = k.l2();
@@ -145,7 +151,7 @@ final class SimdElementLoops implements ElementLoops {
         float eps = k.eps();
         for (int i = 0; i < n; i += L) {
             FloatVector old = load(p, po + i);
-            FloatVector grad = load(g, go + i).mul(scale).add(old.mul(l2));
+            FloatVector grad = within(load(g, go + i).mul(scale), limit).add(old.mul(l2));
             FloatVector first = load(m, mo + i);
             first = first.add(grad.sub(first).mul(rate1));
             FloatVector second = load(v, vo + i).mul(beta2).add(grad.mul(grad).mul(rate2));
@@ -157,18 +163,18 @@ final class SimdElementLoops implements ElementLoops {
     }
 
     @Override
-    public void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b,
+    public void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b,
             int bo, int n) {
         int whole = S.loopBound(n);
         if (b == null) {
-            rmsProp(s, scale, p, po, g, go, v, vo, whole);
+            rmsProp(s, scale, limit, p, po, g, go, v, vo, whole);
         } else {
             whole = 0; // rare: the plain loop does it all
         }
-        PLAIN.rmsProp(s, scale, p, po + whole, g, go + whole, v, vo + whole, b, bo + whole, n - whole);
+        PLAIN.rmsProp(s, scale, limit, p, po + whole, g, go + whole, v, vo + whole, b, bo + whole, n - whole);
     }
 
-    private static void rmsProp(Update.RmsProp s, float scale, float[] p, int po, float[] g, int go, float[] v, int vo,
+    private static void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo,
             int n) {
         float lr = (float) s.lr();
         float alpha = (float) s.alpha();
@@ -177,7 +183,7 @@ final class SimdElementLoops implements ElementLoops {
         float decay = (float) s.weightDecay();
         for (int i = 0; i < n; i += L) {
             FloatVector old = load(p, po + i);
-            FloatVector grad = load(g, go + i).mul(scale).add(old.mul(decay));
+            FloatVector grad = within(load(g, go + i).mul(scale), limit).add(old.mul(decay));
             FloatVector square = load(v, vo + i).mul(alpha).add(grad.mul(grad).mul(rate));
             square.intoArray(v, vo + i);
             old.sub(grad.div(square.sqrt().add(all(eps))).mul(lr)).intoArray(p, po + i);

@@ -19,7 +19,8 @@ final class SimdRandom {
 
     /**
      * Elements that a process makes with plain loops before it begins with vectors. Until C2 has compiled the rounds, which
-     * takes it half a second, their code is a hundred times slower than loops: a few million elements never win that back.
+     * takes it half a second, their code is a hundred times slower than loops: what makes a few million elements in all
+     * never wins that back.
      */
     static final long FIRST = 1L << 26;
     private static final PlainElementLoops PLAIN = new PlainElementLoops();

@@ -21,7 +21,10 @@ final class SlidingDepthwise {
     /** Channels from which on pairs of pixels are computed for all of them instead of spans for a vector of them. */
     private static final int PAIR_CHANNELS = 64;
 
-    /** Channels and pixels of a row from which on squares of pixels are computed: those at the border cost twice as much. */
+    /**
+     * Channels and pixels of a row from which on squares of pixels are computed: those at the border are copied first and
+     * so cost twice as much.
+     */
     private static final int SQUARE_CHANNELS = 96;
     private static final int SQUARE_PIXELS = VectorKernels.MANY_REGISTERS ? 40 : 14;
 
