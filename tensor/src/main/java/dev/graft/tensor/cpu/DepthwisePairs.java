@@ -25,6 +25,19 @@ final class DepthwisePairs {
         }
     }
 
+    /** Reads {@code n} floats, so that they are in the cache. The sum has no meaning but that what is not used is not read. */
+    static float fetch(int n, float[] x, int at) {
+        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
+        int i = 0;
+        for (; i <= n - 4 * L; i += 4 * L) {
+            a = a.add(FloatVector.fromArray(S, x, at + i));
+            b = b.add(FloatVector.fromArray(S, x, at + i + L));
+            c = c.add(FloatVector.fromArray(S, x, at + i + 2 * L));
+            d = d.add(FloatVector.fromArray(S, x, at + i + 3 * L));
+        }
+        return a.add(b).add(c.add(d)).lane(0);
+    }
+
     private static void pair(int n, float[] x0, int o0, float[] x1, int o1, float[] x2, int o2, int c, float[] w, int wo,
             float[] bias, int bo, float low, float high, float[] y, int yo) {
         FloatVector lo = FloatVector.broadcast(S, low), hi = FloatVector.broadcast(S, high);

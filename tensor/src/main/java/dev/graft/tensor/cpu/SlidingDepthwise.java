@@ -28,6 +28,9 @@ final class SlidingDepthwise {
     private static final int SQUARE_CHANNELS = 96;
     private static final int SQUARE_PIXELS = VectorKernels.MANY_REGISTERS ? 40 : 14;
 
+    /** Floats of an image batch that no cache holds. */
+    private static final long FAR = 12L << 20;
+
     /** Channels of a weight gradient that are a task of their own: fewer sums to add up at the end. */
     private static final int PIECE = 128;
 
@@ -121,11 +124,32 @@ final class SlidingDepthwise {
                 int to = Math.min(outH, from + per);
                 int pixel = (image * outH + from) * outW;
                 boolean residual = e.residual() != null;
-                rows(x, xo + image * inH * inW * c, 0, inH, from, to, residual ? Epilogue.NONE : e, y, yo + pixel * c);
+                Epilogue then = residual ? Epilogue.NONE : e;
+                if (stride == 2 && (long) batch * inH * inW * c >= FAR) {
+                    fetchedRows(x, xo + image * inH * inW * c, from, to, then, y, yo + pixel * c);
+                } else {
+                    rows(x, xo + image * inH * inW * c, 0, inH, from, to, then, y, yo + pixel * c);
+                }
                 if (residual) {
                     e.apply(pixel, (to - from) * outW, 0, c, y, yo + pixel * c, c);
                 }
             });
+        }
+
+        /**
+         * As {@link #rows}, of an image that memory has: a processor fetches three rows that are read in turns ahead badly,
+         * and one after the other, as here before they are used, at the speed of memory.
+         */
+        private void fetchedRows(float[] x, int xo, int from, int to, Epilogue then, float[] y, int yo) {
+            int next = Math.max(0, from * stride - padTop);
+            try (Scratch nowhere = Scratch.take(1)) {
+                for (int oy = from; oy < to; oy++) {
+                    int end = Math.min(inH, oy * stride - padTop + 3);
+                    nowhere.data[0] = DepthwisePairs.fetch((end - next) * inW * c, x, xo + next * inW * c);
+                    next = end;
+                    rows(x, xo, 0, inH, oy, oy + 1, then, y, yo + (oy - from) * outW * c);
+                }
+            }
         }
 
         /**
