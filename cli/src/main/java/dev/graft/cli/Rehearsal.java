@@ -15,9 +15,9 @@ import java.util.List;
 import javax.imageio.ImageIO;
 
 /**
- * The run from which the JVM learns what to keep ready for later ones: {@code ./graft} starts it once after a build with
- * {@code -XX:AOTCacheOutput}. It does what most commands do first (parse, read weights, decode, compute) with nothing but
- * what the jar holds.
+ * The run from which the JVM learns what to keep ready for later ones: the launcher {@code graft} starts it with
+ * {@code -XX:AOTCacheOutput} at the end of a build, or at the first start that finds no cache that fits. It does what most
+ * commands do first (parse, read weights, decode, compute) with nothing but what the jar holds.
  */
 final class Rehearsal {
     private static final int SIZE = 300;

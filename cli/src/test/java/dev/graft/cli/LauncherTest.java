@@ -178,6 +178,95 @@ class LauncherTest {
     }
 
     @Test
+    void preparesWhatIsMissingOrStaleForTheBuildAndLeavesTheRestAlone() throws Exception {
+        built(200);
+        maven("touch mvn-was-called");
+        String home = rehearsingJdk("j");
+        assertThat(graft(home, "--prepare")).isEqualTo(new Outcome(0, "", ""));
+        assertThat(rehearsals()).containsExactly("graft-short.aot", "graft.aot");
+        Path target = project.resolve("cli/target");
+        assertThat(target.toFile().list()).containsExactlyInAnyOrder("graft.aot", "graft.aot.jdk", "graft-short.aot",
+                "graft-short.aot.jdk", "graft-cli-0.1.0.jar", "lib");
+        assertThat(graft(home, "models").err).as("made already").isEmpty();
+        assertThat(graft(home, "demo").err).as("made already").isEmpty();
+        assertThat(graft(home, "--prepare")).isEqualTo(new Outcome(0, "", ""));
+        assertThat(rehearsals()).as("both were ready").isEmpty();
+
+        Files.delete(target.resolve("graft-short.aot"));
+        assertThat(graft(home, "--prepare").code).isZero();
+        assertThat(rehearsals()).as("missing").containsExactly("graft-short.aot");
+        Files.setLastModifiedTime(target.resolve("graft.aot"), FileTime.from(Instant.parse("2020-01-01T00:00:00Z")));
+        assertThat(graft(home, "--prepare").code).isZero();
+        assertThat(rehearsals()).as("older than the jars").containsExactly("graft.aot");
+        assertThat(graft(rehearsingJdk("k"), "--prepare").code).isZero();
+        assertThat(rehearsals()).as("another JDK").containsExactly("graft-short.aot", "graft.aot");
+
+        Files.setLastModifiedTime(project.resolve("pom.xml"), FileTime.from(Instant.now().plusSeconds(60)));
+        assertThat(graft(home, "--prepare").code).isZero();
+        assertThat(project.resolve("mvn-was-called")).as("Maven runs it, not the other way round").doesNotExist();
+    }
+
+    @Test
+    void preparesTheCachesOfStartsWithoutFlagsOfTheUsers() throws Exception {
+        built(200);
+        String home = rehearsingJdk("j");
+        Outcome o = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", "-XX:+UseParallelGC -Xshare:off"),
+                project.resolve("graft").toString(), "--prepare");
+        assertThat(o).isEqualTo(new Outcome(0, "", ""));
+        assertThat(temp.resolve("graft-short.aot.flags")).content().contains("-XX:+UseSerialGC", "-XX:LoopOptsCount=6")
+                .doesNotContain("--add-modules", "Parallel", "-Xshare");
+        assertThat(temp.resolve("graft.aot.flags")).content().contains("-XX:+UseSerialGC", "--add-modules")
+                .doesNotContain("LoopOptsCount", "Parallel", "-Xshare");
+    }
+
+    @Test
+    void theBuildDoesNotFailBecauseOfTheCaches() throws Exception {
+        String home = rehearsingJdk("j");
+        maven("touch mvn-was-called");
+        assertThat(graft(home, "--prepare")).as("nothing built").isEqualTo(new Outcome(0, "", ""));
+        assertThat(project.resolve("mvn-was-called")).doesNotExist();
+        built(200);
+        Outcome off = run(temp, Map.of("JAVA_HOME", home, "GRAFT_AOT", "off"), project.resolve("graft").toString(),
+                "--prepare");
+        assertThat(off).isEqualTo(new Outcome(0, "", ""));
+        assertThat(rehearsals()).as("switched off").isEmpty();
+
+        script(Path.of(home, "bin/java"), "echo no such option >&2; exit 1");
+        assertThat(graft(home, "--prepare")).as("a JVM that cannot").isEqualTo(new Outcome(0, "", ""));
+        assertThat(project.resolve("cli/target/graft.aot")).as("tried").isEmptyFile();
+        assertThat(graft(home, "demo").err).as("tried once").doesNotContain("preparing");
+    }
+
+    @Test
+    void aFolderThatCannotBeWrittenToIsNoError() throws Exception {
+        built(200);
+        String home = rehearsingJdk("j");
+        Path target = project.resolve("cli/target");
+        Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("r-xr-xr-x"));
+        try {
+            assumeTrue(!Files.isWritable(target), "the administrator writes to every folder, so that none is closed here");
+            assertThat(graft(home, "--prepare")).isEqualTo(new Outcome(0, "", ""));
+            Outcome start = graft(home, "demo");
+            assertThat(start.code).isZero();
+            assertThat(start.err).isEmpty();
+            assertThat(rehearsals()).isEmpty();
+        } finally {
+            Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("rwxr-xr-x"));
+        }
+    }
+
+    @Test
+    void aBuildOfTheLaunchersOwnPreparesBothSoThatItsStartDoesNot() throws Exception {
+        maven("mkdir -p cli/target/lib && touch cli/target/lib/x.jar cli/target/graft-cli-0.1.0.jar && ./graft --prepare");
+        String home = rehearsingJdk("j");
+        Outcome o = graft(home, "demo");
+        assertThat(o.code).as(o.err).isZero();
+        assertThat(o.err).contains("building").doesNotContain("preparing");
+        assertThat(o.out.lines()).contains("-XX:AOTCache=" + project.toRealPath().resolve("cli/target/graft.aot"));
+        assertThat(rehearsals()).containsExactly("graft-short.aot", "graft.aot");
+    }
+
+    @Test
     void startsWithoutACacheWhereNoneCanBeMadeOrIsWanted() throws Exception {
         built(200);
         String home = jdk("j", "25");
@@ -241,6 +330,26 @@ class LauncherTest {
         script(home.resolve("bin/javac"), "exit 0");
         Files.writeString(home.resolve("release"), "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"" + version + "\"\n");
         return home.toString();
+    }
+
+    /** A JDK whose java makes the caches it is asked for, and notes their names and its flags beside the project. */
+    private String rehearsingJdk(String name) throws IOException {
+        String home = jdk(name, "25");
+        script(Path.of(home, "bin/java"), "for a; do case $a in -XX:AOTCacheOutput=*) f=${a#*=}; echo x >\"$f\"; "
+                + "f=${f##*/}; f=${f%.aot*}.aot; echo \"$f\" >>'" + temp + "/rehearsals'; echo \"$*\" >'" + temp
+                + "'/\"$f\".flags;; esac; done; printf '%s\\n' \"$@\"");
+        return home;
+    }
+
+    /** The caches that were made since the last call. */
+    private List<String> rehearsals() throws IOException {
+        Path file = temp.resolve("rehearsals");
+        if (!Files.exists(file)) {
+            return List.of();
+        }
+        List<String> names = Files.readAllLines(file);
+        Files.delete(file);
+        return names;
     }
 
     private void maven(String body) throws IOException {
