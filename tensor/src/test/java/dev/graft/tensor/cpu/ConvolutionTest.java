@@ -278,6 +278,28 @@ class ConvolutionTest {
         assertThat(KernelChecks.relativeNorm(dwFound, doubles(dw))).isLessThan(WINOGRAD_TOLERANCE);
     }
 
+    /** A batch that no cache holds is read in another order; image by image it is the order that is tested above. */
+    @Test
+    void aLargeBatchOfDepthwiseImagesHasTheBitsOfItsImages() {
+        int batch = 35;
+        ConvGeometry all = ConvGeometry.of(batch, 75, 74, 67, 67, 3, 3, 2, 1).withGroups(67);
+        ConvGeometry one = ConvGeometry.of(1, 75, 74, 67, 67, 3, 3, 2, 1).withGroups(67);
+        assertThat(all.inSize()).isGreaterThan(12 << 20);
+        float[] x = KernelChecks.random(1, all.inSize());
+        float[] w = KernelChecks.random(2, all.weightSize());
+        float[] bias = KernelChecks.random(3, 67);
+        float[] residual = KernelChecks.random(4, all.outSize());
+        float[] y = new float[all.outSize()];
+        Epilogue e = Epilogue.bias(bias, 0).activation(Activation.RELU6);
+        Convolution.forward(all, x, 0, w, 0, y, 0, e.residual(residual, 0, 67));
+        float[] found = new float[all.outSize()];
+        for (int i = 0; i < batch; i++) {
+            Convolution.forward(one, x, i * one.inSize(), w, 0, found, i * one.outSize(),
+                    e.residual(residual, i * one.outSize(), 67));
+        }
+        assertThat(y).isEqualTo(found).doesNotContain(Float.NaN);
+    }
+
     /** Norm of the error over the norm of the sums in double precision: forward, data gradient, weight gradient. */
     private static double[] errors(ConvGeometry g) {
         float[] x = KernelChecks.random(1, g.inSize());
