@@ -65,6 +65,21 @@ class ClassifierTest {
     }
 
     @Test
+    void warmingUpChangesNoAnswer() {
+        List<RgbImage> images = List.of(noise(1, 40, 50), noise(2, 30, 30));
+        List<float[]> before = classifier.logits(images);
+        Classifier.WarmUp done = classifier.warmUp(2);
+        assertThat(done.passes()).isGreaterThanOrEqualTo(3);
+        assertThat(done.best()).isPositive().isLessThanOrEqualTo(done.first());
+        List<float[]> after = classifier.logits(images);
+        for (int i = 0; i < 2; i++) {
+            assertThat(after.get(i)).containsExactly(before.get(i));
+        }
+        assertThatThrownBy(() -> classifier.warmUp(0)).isInstanceOf(GraftException.class)
+                .hasMessage("warm-up: 0 images at once were asked for, at least 1 is needed");
+    }
+
+    @Test
     void manyImagesGiveWhatEachGivesAlone() {
         List<RgbImage> images = new ArrayList<>();
         for (int i = 0; i < 19; i++) { // more than a batch
