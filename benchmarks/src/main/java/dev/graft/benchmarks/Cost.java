@@ -70,6 +70,9 @@ record Cost(double flops, double bytes) {
             };
             return Double.isNaN(bytes) ? null : new Cost(0, bytes);
         }
+        if (benchmark.startsWith("CatalogueBenchmark")) {
+            return CatalogueRow.of(params.get("op")).cost();
+        }
         return null;
     }
 

@@ -43,7 +43,8 @@ final class Suite {
               ./graft bench --peers ...     Graft and other engines in turn, see ./graft bench --peers --help
               ./graft bench --resize [PYTHON [FILE]]    Graft's resize, Pillow's and libvips' in turn, see docs/data.md
               FILTER     benchmarks whose name holds this regular expression, such as MatMul or Convolution.*forward
-              --quick    short measurements, and of convolutions a few shapes only
+              --quick    short measurements, and of convolutions a few shapes, of the op catalogue a few ops only
+              -p op=OPS  cases of the op catalogue: names of ops with commas between, or the name of one case in quotes
               --out FILE where the result goes instead of benchmarks/results
             """;
 
@@ -62,7 +63,14 @@ final class Suite {
             out = Path.of(rest.remove(at + 1));
             rest.remove(at);
         }
-        Options all = options(rest, quick);
+        Options all;
+        try {
+            all = options(rest, quick);
+        } catch (IllegalArgumentException e) {
+            System.err.println("graft bench: " + e.getMessage());
+            System.exit(2);
+            return;
+        }
         Collection<BenchmarkListEntry> benchmarks = BenchmarkList.defaultList().find(
                 OutputFormatFactory.createFormatInstance(System.out, VerboseMode.SILENT), all.getIncludes(),
                 all.getExcludes());
@@ -83,6 +91,7 @@ final class Suite {
         for (BenchmarkListEntry b : benchmarks) {
             OptionsBuilder one = new OptionsBuilder();
             one.parent(all);
+            lengths(one, all, b, quick);
             // an include would be one more beside the filters, so it is the others that are left out
             benchmarks.stream().filter(other -> other != b)
                     .forEach(other -> one.exclude("^" + Pattern.quote(other.getUsername()) + "$"));
@@ -95,23 +104,12 @@ final class Suite {
 
     /** JMH's own arguments win over ours. */
     private static Options options(List<String> args, boolean quick) throws CommandLineOptionException {
+        List<String> ops = ops(args);
         CommandLineOptions given = new CommandLineOptions(args.toArray(String[]::new));
         OptionsBuilder b = new OptionsBuilder();
         b.parent(given);
         if (!given.getForkCount().hasValue()) {
             b.forks(1);
-        }
-        if (!given.getWarmupIterations().hasValue()) {
-            b.warmupIterations(quick ? 2 : 3);
-        }
-        if (!given.getWarmupTime().hasValue()) {
-            b.warmupTime(TimeValue.milliseconds(quick ? 300 : 500));
-        }
-        if (!given.getMeasurementIterations().hasValue()) {
-            b.measurementIterations(quick ? 3 : 5);
-        }
-        if (!given.getMeasurementTime().hasValue()) {
-            b.measurementTime(TimeValue.milliseconds(quick ? 200 : 400));
         }
         if (!given.verbosity().hasValue()) {
             b.verbosity(VerboseMode.SILENT);
@@ -122,7 +120,40 @@ final class Suite {
                     ConvolutionBenchmark.TRANSPOSED));
             b.param("shape", shapes.toArray(String[]::new));
         }
+        if (ops.isEmpty()) {
+            ops = quick ? CatalogueRow.chosen(CatalogueRow.QUICK)
+                    : CatalogueRow.rows().stream().map(CatalogueRow::name).toList();
+        }
+        b.param("op", ops.toArray(String[]::new));
         return b.build();
+    }
+
+    /** The cases that {@code -p op=...} names, taken out of the arguments: JMH would cut them at commas and equals signs. */
+    static List<String> ops(List<String> args) {
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i + 1 < args.size(); i++) {
+            if (args.get(i).equals("-p") && args.get(i + 1).startsWith("op=")) {
+                args.remove(i);
+                names.addAll(CatalogueRow.chosen(args.remove(i--).substring("op=".length())));
+            }
+        }
+        return names;
+    }
+
+    /** How long to measure, where neither the user says so nor the benchmark's own annotations. */
+    private static void lengths(OptionsBuilder one, Options given, BenchmarkListEntry b, boolean quick) {
+        if (!given.getWarmupIterations().hasValue() && !b.getWarmupIterations().hasValue()) {
+            one.warmupIterations(quick ? 2 : 3);
+        }
+        if (!given.getWarmupTime().hasValue() && !b.getWarmupTime().hasValue()) {
+            one.warmupTime(TimeValue.milliseconds(quick ? 300 : 500));
+        }
+        if (!given.getMeasurementIterations().hasValue() && !b.getMeasurementIterations().hasValue()) {
+            one.measurementIterations(quick ? 3 : 5);
+        }
+        if (!given.getMeasurementTime().hasValue() && !b.getMeasurementTime().hasValue()) {
+            one.measurementTime(TimeValue.milliseconds(quick ? 200 : 400));
+        }
     }
 
     private static void report(Collection<RunResult> results, Peak peak, ArrayNode out) {
@@ -132,8 +163,11 @@ final class Suite {
             Map<String, String> params = new LinkedHashMap<>();
             p.getParamsKeys().forEach(k -> params.put(k, p.getParam(k)));
             Result<?> score = r.getPrimaryResult();
-            double seconds = score.getScore() * p.getTimeUnit().toNanos(1) / 1e9;
+            // of short measurements the median, which one that was disturbed leaves alone
+            double time = params.containsKey("op") ? score.getStatistics().getPercentile(50) : score.getScore();
+            double seconds = time * p.getTimeUnit().toNanos(1) / 1e9;
             String shown = String.join(" ", params.values());
+            CatalogueRow catalogued = params.containsKey("op") ? CatalogueRow.of(params.get("op")) : null;
             Cost cost = Cost.of(name, params);
             ObjectNode row = out.addObject();
             row.put("benchmark", name);
@@ -144,11 +178,25 @@ final class Suite {
                 System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f%n", name, shown, seconds * 1e3);
                 continue;
             }
+            if (catalogued != null) {
+                reportCatalogued(name, catalogued, cost, seconds, row);
+                continue;
+            }
             double share = cost.share(seconds, peak);
             row.put("gflops", cost.flops() / seconds / 1e9).put("gb_s", cost.bytes() / seconds / 1e9)
                     .put("share_of_peak", share);
             System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f %9.1f %9.1f %6.0f%%%n", name, shown, seconds * 1e3,
                     cost.flops() / seconds / 1e9, cost.bytes() / seconds / 1e9, 100 * share);
         }
+    }
+
+    /** Without a share of the peak: these tensors fit into the caches. */
+    private static void reportCatalogued(String name, CatalogueRow catalogued, Cost cost, double seconds, ObjectNode row) {
+        boolean fallsBack = catalogued.fallsBack();
+        row.put("label", catalogued.label()).put("elements", catalogued.elements())
+                .put("ns_per_element", seconds * 1e9 / catalogued.elements()).put("gflops", cost.flops() / seconds / 1e9)
+                .put("gb_s", cost.bytes() / seconds / 1e9).put("reference", fallsBack);
+        System.out.printf(Locale.ROOT, "%-24s %-48s %12.4f %9.1f %9.1f%s%n", name, catalogued.label(), seconds * 1e3,
+                cost.flops() / seconds / 1e9, cost.bytes() / seconds / 1e9, fallsBack ? "  reference" : "");
     }
 }

@@ -20,6 +20,7 @@ import dev.graft.tensor.op.ResizeOp;
 import dev.graft.tensor.op.StoredLinearOp;
 import dev.graft.tensor.op.Update;
 import dev.graft.tensor.reference.ReferenceBackend;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * The fast backend: float32 on all cores, with the Vector API where the JVM has it. There is one class per op family;
@@ -39,6 +40,7 @@ public final class CpuBackend extends HostBackend {
     private final CpuPool pool;
     private final CpuIndex index;
     private final CpuUpdate update;
+    private final AtomicLong fallbacks = new AtomicLong();
 
     public CpuBackend() {
         this(ElementLoops.best(), RowLoops.best(), CpuFeatures.kernels());
@@ -69,6 +71,11 @@ public final class CpuBackend extends HostBackend {
         return simd ? "cpu-simd" : "cpu-plain";
     }
 
+    /** How many ops and updates the reference backend has computed for want of a kernel here, for checks and benchmarks. */
+    public long fallbacks() {
+        return fallbacks.get();
+    }
+
     @Override
     public void run(Op op, Tensor[] in, Tensor[] out) {
         boolean empty = true;
@@ -81,6 +88,7 @@ public final class CpuBackend extends HostBackend {
         switch (op) {
             case PrimitiveOp p -> {
                 if (!primitive(p, in, out)) {
+                    fallbacks.incrementAndGet();
                     reference.run(op, in, out);
                 }
             }
@@ -120,6 +128,7 @@ public final class CpuBackend extends HostBackend {
     @Override
     public void update(Update op, Tensor target, Tensor[] in) {
         if (target.size() > 0 && !update.run(op, target, in, 1, Float.POSITIVE_INFINITY)) {
+            fallbacks.incrementAndGet();
             reference.update(op, target, in);
         }
     }
