@@ -55,19 +55,19 @@ public final class Tensor implements AutoCloseable {
     // ------------------------------------------------------------------ making
 
     public static Tensor of(float[] values, int... dims) {
-        return from(DType.F32, values.clone(), Shape.of(dims));
+        return copyOf(DType.F32, values, values.length, Shape.of(dims));
     }
 
     public static Tensor of(double[] values, int... dims) {
-        return from(DType.F64, values.clone(), Shape.of(dims));
+        return copyOf(DType.F64, values, values.length, Shape.of(dims));
     }
 
     public static Tensor of(int[] values, int... dims) {
-        return from(DType.I32, values.clone(), Shape.of(dims));
+        return copyOf(DType.I32, values, values.length, Shape.of(dims));
     }
 
     public static Tensor of(long[] values, int... dims) {
-        return from(DType.I64, values.clone(), Shape.of(dims));
+        return copyOf(DType.I64, values, values.length, Shape.of(dims));
     }
 
     public static Tensor of(boolean[] values, int... dims) {
@@ -75,7 +75,7 @@ public final class Tensor implements AutoCloseable {
         for (int i = 0; i < b.length; i++) {
             b[i] = (byte) (values[i] ? 1 : 0);
         }
-        return from(DType.BOOL, b, Shape.of(dims));
+        return copyOf(DType.BOOL, b, b.length, Shape.of(dims));
     }
 
     public static Tensor scalar(float value) {
@@ -88,14 +88,29 @@ public final class Tensor implements AutoCloseable {
      * @param array an array of the dtype's carrier, see {@link HostStorage}
      */
     public static Tensor from(DType dtype, Object array, Shape shape) {
-        int n = Array.getLength(array);
+        check(dtype, array, Array.getLength(array), shape);
+        return new Tensor(new TensorSpec(dtype, shape), HostAllocator.wrap(dtype, array, "data"), 0);
+    }
+
+    /**
+     * The first {@code count} values of {@code array} in memory of the engine's own, where vectors begin at cache lines.
+     *
+     * @param array an array of the dtype's carrier, see {@link HostStorage}
+     */
+    public static Tensor copyOf(DType dtype, Object array, int count, Shape shape) {
+        check(dtype, array, count, shape);
+        HostStorage storage = HostStorage.allocate(dtype, count, "data");
+        System.arraycopy(array, 0, storage.array(), Math.toIntExact(storage.first()), count);
+        return new Tensor(new TensorSpec(dtype, shape), storage, storage.first());
+    }
+
+    private static void check(DType dtype, Object array, int n, Shape shape) {
         if (array.getClass().getComponentType() != HostAllocator.carrier(dtype)) {
             throw new GraftException("tensor: a " + array.getClass().getSimpleName() + " cannot hold " + dtype);
         }
         if (n != shape.size()) {
             throw new GraftException("tensor: " + n + " values do not fill shape " + shape + " of " + shape.size());
         }
-        return new Tensor(new TensorSpec(dtype, shape), HostAllocator.wrap(dtype, array, "data"), 0);
     }
 
     public static Tensor zeros(int... dims) {

@@ -61,6 +61,31 @@ class HostAllocatorTest {
         assertThat(mine).containsOnly(5);
     }
 
+    /** In memory of the engine's own: vectors of what a user gives begin at cache lines too. */
+    @Test
+    void copiedValuesLieWhereTheAllocatorPutsThem() {
+        float[] mine = {1, 2, 3, 4, 5, 6};
+        Tensor all = Tensor.of(mine, 2, 3);
+        Tensor some = Tensor.copyOf(DType.F32, mine, 4, Shape.of(4));
+        Arrays.fill(mine, 0);
+        assertThat(all.toFloats()).containsExactly(1, 2, 3, 4, 5, 6);
+        assertThat(some.toFloats()).containsExactly(1, 2, 3, 4);
+        Tensor made = Tensor.zeros(6);
+        assertThat(all.offset()).isEqualTo(all.host().first()).isEqualTo(made.offset());
+        Object array = all.host().array();
+        all.close();
+        Tensor again = Tensor.of(new float[] {7, 8}, 2);
+        assertThat(again.host().array()).isSameAs(array);
+        assertThat(again.toFloats()).containsExactly(7, 8);
+        some.close();
+        made.close();
+        again.close();
+        assertThatThrownBy(() -> Tensor.copyOf(DType.F32, mine, 4, Shape.of(5))).isInstanceOf(GraftException.class)
+                .hasMessage("tensor: 4 values do not fill shape [5] of 5");
+        assertThatThrownBy(() -> Tensor.copyOf(DType.F64, mine, 4, Shape.of(4))).isInstanceOf(GraftException.class)
+                .hasMessage("tensor: a float[] cannot hold float64");
+    }
+
     @Test
     void memoryLivesAsLongAsItsLastHandle() {
         Tensor x = Tensor.full(3, 8, 4);

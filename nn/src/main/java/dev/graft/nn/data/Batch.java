@@ -3,7 +3,6 @@ package dev.graft.nn.data;
 import dev.graft.tensor.DType;
 import dev.graft.tensor.Shape;
 import dev.graft.tensor.Tensor;
-import java.util.Arrays;
 import java.util.function.Consumer;
 
 /**
@@ -67,7 +66,7 @@ public final class Batch implements AutoCloseable {
 
     /** A new float32 tensor [N, H, W, C] in the open scope, a copy: it stays valid when this batch is closed. */
     public Tensor images() {
-        return Tensor.from(DType.F32, Arrays.copyOf(pixels(), pixelCount()), Shape.of(size(), height, width, channels));
+        return Tensor.copyOf(DType.F32, pixels(), pixelCount(), Shape.of(size(), height, width, channels));
     }
 
     /** A new int32 tensor [N] of the classes in the open scope. */
