@@ -18,9 +18,11 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 
@@ -186,7 +188,7 @@ sealed interface CatalogueRow {
         if (given.contains("{")) {
             return List.of(of(given).name());
         }
-        List<String> names = new ArrayList<>();
+        Set<String> names = new LinkedHashSet<>();
         for (String wanted : given.split(",")) {
             List<String> found = rows().stream().filter(r -> r.label().equals(wanted) || r.label().startsWith(wanted + " "))
                     .map(CatalogueRow::name).toList();
@@ -195,7 +197,7 @@ sealed interface CatalogueRow {
             }
             names.addAll(found);
         }
-        return names;
+        return List.copyOf(names);
     }
 
     /** Whether some of the work has no kernel in the CPU backend, so that the reference backend does it. */

@@ -163,17 +163,22 @@ final class Suite {
             Map<String, String> params = new LinkedHashMap<>();
             p.getParamsKeys().forEach(k -> params.put(k, p.getParam(k)));
             Result<?> score = r.getPrimaryResult();
+            CatalogueRow catalogued = params.containsKey("op") ? CatalogueRow.of(params.get("op")) : null;
             // of short measurements the median, which one that was disturbed leaves alone
-            double time = params.containsKey("op") ? score.getStatistics().getPercentile(50) : score.getScore();
+            double time = catalogued != null ? score.getStatistics().getPercentile(50) : score.getScore();
             double seconds = time * p.getTimeUnit().toNanos(1) / 1e9;
             String shown = String.join(" ", params.values());
-            CatalogueRow catalogued = params.containsKey("op") ? CatalogueRow.of(params.get("op")) : null;
             Cost cost = Cost.of(name, params);
             ObjectNode row = out.addObject();
             row.put("benchmark", name);
             row.putPOJO("params", params);
             row.put("ms", seconds * 1e3);
-            row.put("error_ms", score.getScoreError() * p.getTimeUnit().toNanos(1) / 1e6);
+            if (catalogued == null) {
+                row.put("error_ms", score.getScoreError() * p.getTimeUnit().toNanos(1) / 1e6);
+            } else {
+                row.put("fastest_ms", score.getStatistics().getMin() * p.getTimeUnit().toNanos(1) / 1e6)
+                        .put("slowest_ms", score.getStatistics().getMax() * p.getTimeUnit().toNanos(1) / 1e6);
+            }
             if (cost == null) {
                 System.out.printf(Locale.ROOT, "%-44s %-28s %12.4f%n", name, shown, seconds * 1e3);
                 continue;

@@ -242,8 +242,7 @@ public final class CudaBackend implements Backend {
         for (Change c : Double.isFinite(by) ? changes : List.<Change>of()) {
             try (Scope s = Scope.open("update")) {
                 Tensor[] in = c.in().clone();
-                in[0] = by == 1 ? in[0] : in[0].mul(by);
-                in[0] = limit == Double.POSITIVE_INFINITY ? in[0] : in[0].clamp(-limit, limit);
+                in[0] = Change.clipped(in[0], by, limit);
                 update(c.update(), c.target(), in);
             }
         }

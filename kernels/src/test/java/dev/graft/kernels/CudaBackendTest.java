@@ -318,7 +318,7 @@ class CudaBackendTest {
         for (DType type : List.of(DType.F32, DType.F64)) {
             Tensor[] w = new Tensor[2];
             Change[] changes = new Change[2];
-            double[] gradients = {0.25, -5, 3, Double.NaN, Double.POSITIVE_INFINITY, 0.5, -0.25};   // a packet and a rest
+            double[] gradients = {0.25, -5, 3, Double.NaN, Double.POSITIVE_INFINITY, 0.5, Double.NaN};  // packets and a rest
             for (int i = 0; i < 2; i++) {
                 w[i] = Tensor.zeros(7).cast(type).to(CUDA);
                 changes[i] = new Change(new Update.Sgd(1, 0, 0, 0, false, true), w[i],
@@ -328,7 +328,7 @@ class CudaBackendTest {
             Dispatcher.updateAll(List.of(changes), Tensor.scalar(2f).to(CUDA), 0.75);
             assertThat(EmulatedCuda.launches("update") - before).isEqualTo(1);
             for (Tensor t : w) {
-                assertThat(t.toDoubles()).containsExactly(-0.5, 0.75, -0.75, Double.NaN, -0.75, -0.75, 0.5);
+                assertThat(t.toDoubles()).containsExactly(-0.5, 0.75, -0.75, Double.NaN, -0.75, -0.75, Double.NaN);
             }
         }
     }
@@ -352,6 +352,25 @@ class CudaBackendTest {
 
     private static void update(Tensor w, Tensor g, double rate) {
         Dispatcher.updateAll(List.of(new Change(new Update.Sgd(rate, 0, 0, 0, false, true), w, g)), null);
+    }
+
+    @Test
+    void aReplayClipsAsTheStepDid() {
+        Tensor w = cuda(0, 0, 0, 0);
+        Tensor g = cuda(1, -2, 0.25f, 4);
+        List<Change> slow = List.of(new Change(new Update.Sgd(1, 0, 0, 0, false, true), w, g));
+        List<Change> fast = List.of(new Change(new Update.Sgd(2, 0, 0, 0, false, true), w, g));
+        Dispatcher.updateAll(slow, null, 0.5);                     // compiles the kernel
+        w.write(new float[4]);
+        StepGraph graph = Context.training(9, 0).call(() -> backend.capture(() -> Dispatcher.updateAll(slow, null, 0.5)));
+        assertThat(w.toFloats()).containsExactly(-0.5f, 0.5f, -0.25f, -0.5f);
+        graph.replay(RandomStream.of(1, 1), () -> Dispatcher.updateAll(fast, null, 0.5));
+        assertThat(w.toFloats()).containsExactly(-1.5f, 1.5f, -0.75f, -1.5f);
+        assertThatThrownBy(() -> graph.replay(RandomStream.of(1, 2), () -> Dispatcher.updateAll(fast, null)))
+                .isInstanceOf(GraftException.class)
+                .hasMessage("a captured step's replay clips gradients to Infinity, the step did to 0.5: capture it again");
+        assertThat(w.toFloats()).containsExactly(-1.5f, 1.5f, -0.75f, -1.5f);
+        graph.close();
     }
 
     @Test

@@ -8,7 +8,6 @@ import dev.graft.nn.data.image.Transforms;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -28,12 +27,9 @@ public final class Classifier implements AutoCloseable {
     /** Images that go through the network at once: enough to keep the cores busy, little memory. */
     private static final int BATCH = 16;
 
-    /** What {@link #warmUp} shows the network, and when it has had enough. */
+    /** Of the images that {@link #warmUp} shows the network. */
     private static final int PHOTO_HEIGHT = 375;
     private static final int PHOTO_WIDTH = 500;
-    private static final int MIN_PASSES = 3;
-    private static final Duration PATIENCE = Duration.ofMillis(1500);
-    private static final Duration LONGEST = Duration.ofSeconds(30);
 
     private final PretrainedModel model;
     private final Transforms transforms;
@@ -106,17 +102,9 @@ public final class Classifier implements AutoCloseable {
     }
 
     /**
-     * What {@link #warmUp} did.
-     *
-     * @param first how long the first pass took
-     * @param best  how long the fastest one took
-     */
-    public record WarmUp(int passes, Duration first, Duration best) {}
-
-    /**
      * Makes the first answer as fast as later ones, for programs that wait for requests: batch norms are folded, weights are
-     * packed and transformed, and the JVM compiles what it needs, on grey images until passes get no faster. Without it the
-     * first passes of a process take many times as long as the later ones.
+     * packed and transformed, and the JVM compiles what it needs, on grey images until passes get no faster, for half a
+     * minute at most. Without it the first passes of a process take many times as long as the later ones.
      *
      * @param images as many at once as requests will have; other numbers may take other kernels
      */
@@ -127,23 +115,7 @@ public final class Classifier implements AutoCloseable {
         byte[] grey = new byte[3 * PHOTO_HEIGHT * PHOTO_WIDTH];
         Arrays.fill(grey, (byte) 128);
         List<RgbImage> batch = Collections.nCopies(images, new RgbImage(PHOTO_HEIGHT, PHOTO_WIDTH, grey));
-        long start = System.nanoTime();
-        long first = 0;
-        long best = Long.MAX_VALUE;
-        long improved = start;      // when the fastest pass became a twentieth faster for the last time
-        long now = start;
-        int passes = 0;
-        while (passes < MIN_PASSES || now - improved < PATIENCE.toNanos() && now - start < LONGEST.toNanos()) {
-            long from = System.nanoTime();
-            predict(batch, 1);
-            now = System.nanoTime();
-            first = passes++ == 0 ? now - from : first;
-            if (now - from < best - best / 20) {
-                improved = now;
-            }
-            best = Math.min(best, now - from);
-        }
-        return new WarmUp(passes, Duration.ofNanos(first), Duration.ofNanos(best));
+        return WarmUp.until(System::nanoTime, () -> predict(batch, 1));
     }
 
     private float[] run(RgbImage[] images) {

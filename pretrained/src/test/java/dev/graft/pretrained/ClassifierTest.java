@@ -6,7 +6,11 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.nn.data.image.BrokenImageException;
 import dev.graft.nn.data.image.RgbImage;
+import dev.graft.tensor.Context;
 import dev.graft.tensor.GraftException;
+import dev.graft.tensor.Interceptor;
+import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.Op;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -64,13 +68,25 @@ class ClassifierTest {
         assertThatThrownBy(() -> classifier.predict(image, 0)).isInstanceOf(GraftException.class);
     }
 
+    /** As many images at once as requests will have, in batches as those, and answers stay what they were. */
     @Test
-    void warmingUpChangesNoAnswer() {
+    void warmingUpRunsTheNetworkAsRequestsDo() {
         List<RgbImage> images = List.of(noise(1, 40, 50), noise(2, 30, 30));
         List<float[]> before = classifier.logits(images);
-        Classifier.WarmUp done = classifier.warmUp(2);
-        assertThat(done.passes()).isGreaterThanOrEqualTo(3);
-        assertThat(done.best()).isPositive().isLessThanOrEqualTo(done.first());
+        List<Integer> batches = new ArrayList<>();
+        Interceptor counter = new Interceptor() {
+            @Override
+            public Tensor[] intercept(Op op, Tensor[] in, Next next) {
+                if (in.length > 0 && in[0].rank() == 4 && in[0].dim(3) == 3) {
+                    batches.add(in[0].dim(0));
+                }
+                return next.run(op, in);
+            }
+        };
+        WarmUp done = Context.current().with(counter).call(() -> classifier.warmUp(19));
+        assertThat(done.passes()).isGreaterThanOrEqualTo(4);
+        assertThat(batches).containsOnly(16, 3);
+        assertThat(batches.stream().filter(n -> n == 3).count()).isGreaterThanOrEqualTo(done.passes());
         List<float[]> after = classifier.logits(images);
         for (int i = 0; i < 2; i++) {
             assertThat(after.get(i)).containsExactly(before.get(i));

@@ -149,7 +149,7 @@ public final class Dispatcher {
 
     /** {@link #updateAll(List, Tensor, double)} without clipping. */
     public static void updateAll(List<Change> changes, Tensor scale) {
-        updateAll(changes, scale, Double.POSITIVE_INFINITY);
+        updateAll(changes, scale, Change.NO_LIMIT);
     }
 
     /**
@@ -158,7 +158,8 @@ public final class Dispatcher {
      *
      * @param scale what every gradient (the first input) is multiplied by before, a float32 scalar on that device; null for
      *              1, and where it is NaN or infinite nothing changes
-     * @param limit every element of a scaled gradient is clipped to [−limit, limit]; infinite for no clipping
+     * @param limit every element of a scaled gradient is clipped to [−limit, limit], NaN stays NaN; {@link
+     *              Change#NO_LIMIT} for none
      */
     public static void updateAll(List<Change> changes, Tensor scale, double limit) {
         if (!(limit > 0)) {

@@ -2,6 +2,7 @@ package dev.graft.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.data.Offset.offset;
 
 import dev.graft.tensor.backend.Backend;
 import dev.graft.tensor.cpu.CpuBackend;
@@ -127,7 +128,7 @@ class UpdateAllTest {
                 float[] got = w.toFloats();
                 for (int i = 0; i < got.length; i++) {
                     float want = i == 3 || i == 36 ? Float.NaN : 1;    // −lr · −1, also where divided by the root of 1
-                    assertThat(got[i]).as(u.name() + " " + i).isEqualTo(want, org.assertj.core.data.Offset.offset(1e-5f));
+                    assertThat(got[i]).as(u.name() + " " + i).isEqualTo(want, offset(1e-5f));
                 }
             }
         });
@@ -150,7 +151,7 @@ class UpdateAllTest {
         Tensor[] t = {Tensor.ones(3), Tensor.ones(3), Tensor.zeros(3), Tensor.zeros(3)};
         Update adam = new Update.Adam(0.1, 0.9, 0.999, 1e-8, 0, false, 1);
         Dispatcher.updateAll(List.of(new Change(adam, t[0], t[1], t[2], t[3])), null);
-        assertThat(t[0].toFloats()[0]).isCloseTo(0.9f, org.assertj.core.data.Offset.offset(1e-5f));
+        assertThat(t[0].toFloats()[0]).isCloseTo(0.9f, offset(1e-5f));
         assertThat(Stream.of(t).map(x -> x.storage().version())).containsExactly(1, 0, 1, 1);
     }
 

@@ -36,7 +36,7 @@ public final class CudaUpdate {
         if (!computes(target)) {
             return false;
         }
-        table(List.of(new Change(op, target, in)), null, Double.POSITIVE_INFINITY, true);
+        table(List.of(new Change(op, target, in)), null, Change.NO_LIMIT, true);
         return true;
     }
 
@@ -71,20 +71,20 @@ public final class CudaUpdate {
     private void table(List<Change> changes, Tensor scale, double limit, boolean fixed) {
         Tables rewriting = device.rewriting();
         if (rewriting != null) {
-            ((UpdateTable) rewriting.next()).rewrite(changes);
+            ((UpdateTable) rewriting.next()).rewrite(changes, limit);
             return;
         }
-        UpdateTable t = new UpdateTable(device, changes);
+        UpdateTable t = new UpdateTable(device, changes, limit);
         if (device.capturing()) {
             if (fixed) {                       // copied before the graph is launched
                 device.recorded().addFixed(t);
             } else {
                 device.recorded().add(t);
             }
-            t.launch(scale, limit);
+            t.launch(scale);
         } else {
             t.upload();
-            t.launch(scale, limit);
+            t.launch(scale);
             t.close();
         }
     }

@@ -27,14 +27,16 @@ final class UpdateTable implements Tables.Table {
     private final List<Change> changes;
     private final int kind;
     private final DType dtype;
+    private final double limit;
     private final ByteBuffer image;
     private final int chunks;
     private final Scratch memory;
     private final long[] targets;
 
-    UpdateTable(CudaDevice device, List<Change> changes) {
+    UpdateTable(CudaDevice device, List<Change> changes, double limit) {
         this.device = device;
         this.changes = changes;
+        this.limit = limit;
         kind = UpdateScalars.kind(changes.getFirst().update());
         dtype = changes.getFirst().target().dtype();
         long n = 0;
@@ -75,7 +77,11 @@ final class UpdateTable implements Tables.Table {
     }
 
     /** Takes the numbers of the same changes in another step. */
-    void rewrite(List<Change> again) {
+    void rewrite(List<Change> again, double limitAgain) {
+        if (limitAgain != limit) {
+            throw new GraftException("a captured step's replay clips gradients to " + limitAgain + ", the step did to "
+                    + limit + ": capture it again");
+        }
         boolean same = again.size() == changes.size();
         for (int i = 0; same && i < targets.length; i++) {
             same = CudaStorage.address(again.get(i).target()) == targets[i]
@@ -94,7 +100,7 @@ final class UpdateTable implements Tables.Table {
         device.upload(image.array(), memory.address());
     }
 
-    void launch(Tensor scale, double limit) {
+    void launch(Tensor scale) {
         Kernel k = device.kernel(KernelSource.of("update.cu").define("OP", kind)
                 .define("T", dtype == DType.F64 ? "double" : "float"), "update");
         k.args().ptr(memory.address()).ptr(memory.address() + (long) ENTRY * changes.size())

@@ -3,13 +3,17 @@ package dev.graft.nn.optim;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.Change;
 
 /** What is done to too large gradients before a step. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "type")
 @JsonSubTypes({@JsonSubTypes.Type(value = GradientClip.ByNorm.class, name = "by_norm"),
     @JsonSubTypes.Type(value = GradientClip.ByValue.class, name = "by_value")})
 public sealed interface GradientClip {
-    /** The clipped gradients: new ones where something changes, the same ones otherwise. Reads a value back. */
+    /**
+     * The clipped gradients, for loops that change parameters themselves: new ones where something changes, the same ones
+     * otherwise. By norm it reads a value back.
+     */
     ParamGradients apply(ParamGradients g);
 
     /**
@@ -20,8 +24,13 @@ public sealed interface GradientClip {
      */
     Tensor factor(Tensor norm);
 
-    /** What every element of a gradient is clipped to, of either sign, behind {@link #factor}; infinite for no limit. */
+    /** What every element of a gradient is clipped to, of either sign; {@link Change#NO_LIMIT} for none. */
     double limit();
+
+    /** {@link #limit} of {@code clip}, which may be null. */
+    static double limit(GradientClip clip) {
+        return clip == null ? Change.NO_LIMIT : clip.limit();
+    }
 
     /** All gradients times min(1, maxNorm/(norm + 1e-6)), the norm taken over all of them together. */
     record ByNorm(double maxNorm) implements GradientClip {
@@ -42,7 +51,7 @@ public sealed interface GradientClip {
 
         @Override
         public double limit() {
-            return Double.POSITIVE_INFINITY;
+            return Change.NO_LIMIT;
         }
     }
 

@@ -10,6 +10,7 @@ import dev.graft.tensor.Device;
 import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensor;
+import dev.graft.tensor.op.Change;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -183,7 +184,7 @@ public final class Optimizer implements AutoCloseable {
     /** One step; {@code factors} multiply the learning rates, one for all groups or one per group. */
     public void step(ParamGradients g, double... factors) {
         try (Scope scope = Scope.open("optimizer step")) {
-            prepare(g, null, Double.POSITIVE_INFINITY).run(factors);
+            prepare(g, null, Change.NO_LIMIT).run(factors);
         }
     }
 
@@ -206,7 +207,7 @@ public final class Optimizer implements AutoCloseable {
      */
     public void backwardAndStep(Tape tape, Tensor loss, GradientClip.ByValue clip, double... factors) {
         double[] by = factors == null || factors.length == 0 ? new double[] {1} : factors;
-        double limit = clip == null ? Double.POSITIVE_INFINITY : clip.limit();
+        double limit = GradientClip.limit(clip);
         new PreparedStep(rule, groups, List.of(), null, limit).check(by);
         Map<Long, Entry> byId = new HashMap<>();
         for (Entry e : entries.values()) {
@@ -239,7 +240,7 @@ public final class Optimizer implements AutoCloseable {
      * @param scale what every gradient is multiplied by, penalties excepted: a float32 scalar; where it is NaN nothing will
      *              change. Null for 1
      * @param limit what every element of a gradient, multiplied so, is clipped to, of either sign, penalties excepted;
-     *              infinite for no limit
+     *              {@link Change#NO_LIMIT} for none
      */
     public PreparedStep prepare(ParamGradients g, Tensor scale, double limit) {
         List<PreparedStep.Item> items = new ArrayList<>();
@@ -264,8 +265,8 @@ public final class Optimizer implements AutoCloseable {
             if (needsStart(e) && e.start == null) {
                 keepStart(e);
             }
-            g = scale == null ? gradient.copy() : gradient.mul(scale);
-            g = limit == Double.POSITIVE_INFINITY ? g : g.clamp(-limit, limit);
+            g = Change.clipped(scale == null ? gradient : gradient.mul(scale), 1, limit);
+            g = g == gradient ? gradient.copy() : g;
             for (Regularizer r : group.regularizers()) {
                 r.addGradient(g, w, e.start);
                 decay += r.decoupled();

@@ -93,9 +93,8 @@ final class StepWork {
         ParamGradients mean = several ? sum.mean() : gradients;
         Tensor scale = scale(mean, report);
         report.add(scale == null ? one(report.getFirst()) : scale.cast(DType.F64));
-        double limit = clip == null ? Double.POSITIVE_INFINITY : clip.limit();
         return new Done(Tensor.stack(0, report.toArray(Tensor[]::new)), List.copyOf(parts),
-                optimizer.prepare(mean, scale, limit));
+                optimizer.prepare(mean, scale, GradientClip.limit(clip)));
     }
 
     /** 1, NaN where {@code like} is not finite. */

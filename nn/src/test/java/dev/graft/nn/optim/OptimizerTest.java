@@ -245,6 +245,33 @@ class OptimizerTest {
         }
     }
 
+    /** With and without penalties; some gradients are beyond the limit only before they are multiplied, some also after. */
+    @ParameterizedTest
+    @ValueSource(floats = {0.25f, Float.NaN})
+    void aPreparedStepMultipliesGradientsThenClipsThem(float scale) {
+        double limit = 0.1;
+        try (ToyModel a = new ToyModel(2, 3, 2); ToyModel b = new ToyModel(2, 3, 2)) {
+            ParamGroup head = ParamGroup.of("head", "head").withRegularizers(new Regularizer.L2Sp(0.3),
+                    new Regularizer.ElasticNet(0.2, 0.5));
+            Optimizer oa = new AdamW(0.01).optimizer(a, head);
+            Optimizer ob = new AdamW(0.01).optimizer(b, head);
+            Map<String, double[]> before = values(b);
+            try (Scope s = Scope.open(); Tape one = new Tape(); Tape other = new Tape()) {
+                Tensor x = Tensor.of(X, 3, 2);
+                ParamGradients g = oa.gradients(one.backward(one.record(() -> a.call(x).square().mean())));
+                ParamGradients h = ob.gradients(other.backward(other.record(() -> b.call(x).square().mean())));
+                double[] all = g.byPath().values().stream().flatMapToDouble(t -> Arrays.stream(t.toDoubles())).map(Math::abs)
+                        .toArray();
+                assertThat(Arrays.stream(all).filter(v -> v > limit / 0.25).count()).isPositive();
+                assertThat(Arrays.stream(all).filter(v -> v > limit && v < limit / 0.25).count()).isPositive();
+                oa.step(new GradientClip.ByValue(limit).apply(g.map(t -> t.mul(0.25f))), 1);
+                ob.prepare(h, Tensor.scalar(scale), limit).run(1);
+            }
+            Map<String, double[]> expected = Float.isNaN(scale) ? before : values(a);
+            values(b).forEach((path, v) -> assertThat(v).as(path).containsExactly(expected.get(path)));
+        }
+    }
+
     /** A checkpointed segment gives its parameters' gradients beside those of the tape's own leaves. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})

@@ -107,9 +107,10 @@ class DeviceTrainingTest {
         }
     }
 
-    @Test
-    void momentumDropoutAndPlainClippingSurviveReplays() {
-        TrainOptions o = options().withClip(new GradientClip.ByValue(0.05));
+    @ParameterizedTest
+    @EnumSource(value = Precision.class, names = {"FLOAT32", "FP16"})
+    void momentumDropoutAndPlainClippingSurviveReplays(Precision precision) {
+        TrainOptions o = options().withClip(new GradientClip.ByValue(0.05)).withPrecision(precision);
         UpdateRule rule = new Sgd(0.1, 0.9, 0, 1e-3, true);
         assertSame(train(Device.CPU, o, rule, new CrossEntropy()), train(GPU, o, rule, new CrossEntropy()));
     }

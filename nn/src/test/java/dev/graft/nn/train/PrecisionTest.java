@@ -20,6 +20,7 @@ import dev.graft.nn.loss.CrossEntropy;
 import dev.graft.nn.loss.Loss;
 import dev.graft.nn.optim.AdamW;
 import dev.graft.nn.optim.GradientClip;
+import dev.graft.nn.optim.Sgd;
 import dev.graft.nn.optim.Optimizer;
 import dev.graft.tensor.Autocast;
 import dev.graft.tensor.Context;
@@ -254,6 +255,43 @@ class PrecisionTest {
             assertThat(precision.state()).isEqualTo(new TrainingState.LossScale(32768, 1));
             assertThat(tally.samples()).isEqualTo(16);
         }
+    }
+
+    /** One step of SGD with rate 1, so that a weight changes by its gradient. */
+    private static Map<String, float[]> changes(Precision p, GradientClip clip) {
+        Sequential m = Blobs.mlp(3);
+        Map<String, float[]> before = TrainerTest.values(m);
+        TrainOptions o = new TrainOptions(1, 1).withProgress(false).withPrecision(p);
+        Loss small = (y, target) -> new CrossEntropy().of(y, target).mul(0.2);     // no overflow in the first step
+        new Trainer(m, new Sgd(1).optimizer(m), small, clip == null ? o : o.withClip(clip))
+                .fit(Blobs.moons(16, 1).batches(16), null);
+        Map<String, float[]> after = TrainerTest.values(m);
+        after.forEach((path, v) -> {
+            for (int i = 0; i < v.length; i++) {
+                v[i] -= before.get(path)[i];
+            }
+        });
+        return after;
+    }
+
+    /** The scaled loss has gradients that are 65536 times as large. */
+    @Test
+    void clippingByValueComesBehindTheScaleOfTheLoss() {
+        float limit = 0.01f;
+        Map<String, float[]> whole = changes(Precision.FP16, null);
+        int clipped = 0;
+        int kept = 0;
+        for (Map.Entry<String, float[]> e : changes(Precision.FP16, new GradientClip.ByValue(limit)).entrySet()) {
+            float[] v = e.getValue();
+            for (int i = 0; i < v.length; i++) {
+                float want = Math.clamp(whole.get(e.getKey())[i], -limit, limit);
+                assertThat(v[i]).as(e.getKey() + " " + i).isCloseTo(want, within(1e-6f));
+                clipped += Math.abs(want) == limit ? 1 : 0;
+                kept += Math.abs(want) < limit && want != 0 ? 1 : 0;
+            }
+        }
+        assertThat(clipped).isPositive();
+        assertThat(kept).isPositive();
     }
 
     @Test

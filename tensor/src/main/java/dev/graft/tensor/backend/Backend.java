@@ -52,11 +52,11 @@ public interface Backend {
 
     /**
      * A step's updates at once: what {@link #update} does for each, after its gradient (the first input) was multiplied by
-     * {@code scale} and clipped to [−limit, limit]. Gradients are not changed. Where the scale is NaN or infinite nothing
-     * is changed at all.
+     * {@code scale} and clipped to [−limit, limit], where NaN stays NaN. Gradients are not changed. Where the scale is NaN
+     * or infinite nothing is changed at all.
      *
      * @param scale a float32 scalar on this device, or null for 1
-     * @param limit above 0; infinite for no clipping
+     * @param limit above 0; {@link Change#NO_LIMIT} for no clipping
      */
     void updateAll(List<Change> changes, Tensor scale, double limit);
 

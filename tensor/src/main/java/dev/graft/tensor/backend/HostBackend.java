@@ -41,7 +41,7 @@ public abstract class HostBackend implements Backend {
             return;
         }
         for (Change c : changes) {
-            if (by == 1 && limit == Double.POSITIVE_INFINITY) {
+            if (by == 1 && limit == Change.NO_LIMIT) {
                 update(c.update(), c.target(), c.in());
             } else {
                 update(c.update(), c.target(), c.in(), by, limit);
@@ -53,8 +53,7 @@ public abstract class HostBackend implements Backend {
     protected void update(Update update, Tensor target, Tensor[] in, double scale, double limit) {
         try (Scope scope = Scope.open("update")) {
             Tensor[] clipped = in.clone();
-            clipped[0] = in[0].mul(scale);
-            clipped[0] = limit == Double.POSITIVE_INFINITY ? clipped[0] : clipped[0].clamp(-limit, limit);
+            clipped[0] = Change.clipped(in[0], scale, limit);
             update(update, target, clipped);
         }
     }

@@ -135,7 +135,7 @@ public final class CpuBackend extends HostBackend {
 
     @Override
     protected void update(Update op, Tensor target, Tensor[] in, double scale, double limit) {
-        if (!CpuUpdate.clips(op) || !update.run(op, target, in, (float) scale, (float) limit)) {
+        if (!CpuUpdate.takesFactorAndLimit(op) || !update.run(op, target, in, (float) scale, (float) limit)) {
             super.update(op, target, in, scale, limit);
         }
     }

@@ -15,14 +15,14 @@ final class CpuUpdate {
     }
 
     /** Whether the kernel of {@code op} takes a factor and a limit of the gradient. */
-    static boolean clips(Update op) {
+    static boolean takesFactorAndLimit(Update op) {
         return op instanceof Update.Sgd || op instanceof Update.Adam || op instanceof Update.RmsProp;
     }
 
     /**
      * False when this is for the reference backend.
      *
-     * @param scale what the gradient is multiplied by; 1 where the op does not {@link #clips clip}
+     * @param scale what the gradient is multiplied by; 1 where the op does not {@link #takesFactorAndLimit take} it
      * @param limit what the scaled gradient's elements are clipped to, of either sign; infinite where the op does not
      */
     boolean run(Update op, Tensor target, Tensor[] in, float scale, float limit) {
@@ -40,10 +40,10 @@ final class CpuUpdate {
         WorkerPool.shared().ranges(p.size(), CHUNK, switch (op) {
             case Update.Assign u -> (i, j) -> System.arraycopy(g.array(), g.at() + i, p.array(), p.at() + i, j - i);
             case Update.Axpby u -> (i, j) -> axpby(u, p, g, i, j);
-            case Update.Sgd u -> (i, j) -> loops.sgd(u, scale, limit, p.array(), p.at() + i, g.array(), g.at() + i, a.array(),
-                    a.at() + i, j - i);
-            case Update.Adam u -> (i, j) -> loops.adam(u, scale, limit, p.array(), p.at() + i, g.array(), g.at() + i, a.array(),
-                    a.at() + i, b.array(), b.at() + i, j - i);
+            case Update.Sgd u -> (i, j) -> loops.sgd(u, scale, limit, p.array(), p.at() + i, g.array(), g.at() + i,
+                    a.array(), a.at() + i, j - i);
+            case Update.Adam u -> (i, j) -> loops.adam(u, scale, limit, p.array(), p.at() + i, g.array(), g.at() + i,
+                    a.array(), a.at() + i, b.array(), b.at() + i, j - i);
             case Update.RmsProp u -> (i, j) -> loops.rmsProp(u, scale, limit, p.array(), p.at() + i, g.array(), g.at() + i,
                     a.array(), a.at() + i, b.array(), b.at() + i, j - i);
         });

@@ -25,7 +25,10 @@ final class DepthwisePairs {
         }
     }
 
-    /** Reads {@code n} floats, so that they are in the cache. The sum has no meaning but that what is not used is not read. */
+    /**
+     * Reads {@code n} floats, but for less than four vectors at their end, so that they are in the cache. The sum is
+     * returned only so that the compiler keeps the loads.
+     */
     static float fetch(int n, float[] x, int at) {
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         int i = 0;

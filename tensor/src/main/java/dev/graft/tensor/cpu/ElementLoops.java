@@ -44,18 +44,19 @@ interface ElementLoops {
     /** Where x is larger than y or NaN: y = x, index = at. A NaN in y stays. */
     void maxTap(float[] x, int xo, int at, float[] y, int yo, int[] index, int io, int n);
 
-    /** One step of {@link Update.Sgd} with gradient scale * g, clipped to [−limit, limit]; {@code v} is the velocity, null without momentum. */
+    /**
+     * One step of {@link Update.Sgd}; {@code v} is the velocity, null without momentum. Here and in the steps below the
+     * gradient is scale * g, clipped to [−limit, limit], where NaN stays NaN.
+     */
     void sgd(Update.Sgd s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, int n);
 
-    /** One step of {@link Update.Adam} with gradient scale * g, clipped to [−limit, limit]; {@code m} and {@code v} are the first and second moments. */
-    void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo, int n);
+    /** One step of {@link Update.Adam}; {@code m} and {@code v} are the first and second moments. */
+    void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v,
+            int vo, int n);
 
-    /**
-     * One step of {@link Update.RmsProp} with gradient scale * g, clipped to [−limit, limit]; {@code v} is the square average, {@code b} the velocity,
-     * null without it.
-     */
-    void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b, int bo,
-            int n);
+    /** One step of {@link Update.RmsProp}; {@code v} is the square average, {@code b} the velocity, null without it. */
+    void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo,
+            float[] b, int bo, int n);
 
     /** Elements {@code first} to {@code first + n} (excluded) of {@code op}. */
     void random(CreateOp.Random op, long first, float[] y, int yo, int n);

@@ -126,8 +126,8 @@ final class PlainElementLoops implements ElementLoops {
     }
 
     @Override
-    public void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo,
-            int n) {
+    public void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo,
+            float[] v, int vo, int n) {
         AdamStep k = AdamStep.of(s);
         for (int i = 0; i < n; i++) {
             float old = p[po + i] * k.shrink();
@@ -141,8 +141,8 @@ final class PlainElementLoops implements ElementLoops {
     }
 
     @Override
-    public void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b,
-            int bo, int n) {
+    public void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo,
+            float[] b, int bo, int n) {
         float lr = (float) s.lr();
         float alpha = (float) s.alpha();
         float rate = (float) (1 - s.alpha());

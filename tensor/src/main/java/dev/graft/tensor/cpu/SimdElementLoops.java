@@ -114,8 +114,8 @@ final class SimdElementLoops implements ElementLoops {
         }
     }
 
-    private static void sgdMomentum(Update.Sgd s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo,
-            int n) {
+    private static void sgdMomentum(Update.Sgd s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v,
+            int vo, int n) {
         float lr = (float) s.lr();
         float mu = (float) s.momentum();
         float damp = (float) (1 - s.dampening());
@@ -132,15 +132,15 @@ final class SimdElementLoops implements ElementLoops {
     }
 
     @Override
-    public void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo, float[] v, int vo,
-            int n) {
+    public void adam(Update.Adam s, float scale, float limit, float[] p, int po, float[] g, int go, float[] m, int mo,
+            float[] v, int vo, int n) {
         int whole = S.loopBound(n);
         adam(PlainElementLoops.AdamStep.of(s), scale, limit, p, po, g, go, m, mo, v, vo, whole);
         PLAIN.adam(s, scale, limit, p, po + whole, g, go + whole, m, mo + whole, v, vo + whole, n - whole);
     }
 
-    private static void adam(PlainElementLoops.AdamStep k, float scale, float limit, float[] p, int po, float[] g, int go, float[] m,
-            int mo, float[] v, int vo, int n) {
+    private static void adam(PlainElementLoops.AdamStep k, float scale, float limit, float[] p, int po, float[] g, int go,
+            float[] m, int mo, float[] v, int vo, int n) {
         float shrink = k.shrink();
         float l2 = k.l2();
         float rate1 = k.rate1();
@@ -163,8 +163,8 @@ final class SimdElementLoops implements ElementLoops {
     }
 
     @Override
-    public void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo, float[] b,
-            int bo, int n) {
+    public void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo,
+            float[] b, int bo, int n) {
         int whole = S.loopBound(n);
         if (b == null) {
             rmsProp(s, scale, limit, p, po, g, go, v, vo, whole);
@@ -174,8 +174,8 @@ final class SimdElementLoops implements ElementLoops {
         PLAIN.rmsProp(s, scale, limit, p, po + whole, g, go + whole, v, vo + whole, b, bo + whole, n - whole);
     }
 
-    private static void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v, int vo,
-            int n) {
+    private static void rmsProp(Update.RmsProp s, float scale, float limit, float[] p, int po, float[] g, int go, float[] v,
+            int vo, int n) {
         float lr = (float) s.lr();
         float alpha = (float) s.alpha();
         float rate = (float) (1 - s.alpha());

@@ -28,8 +28,8 @@ final class SlidingDepthwise {
     private static final int SQUARE_CHANNELS = 96;
     private static final int SQUARE_PIXELS = VectorKernels.MANY_REGISTERS ? 40 : 14;
 
-    /** Floats of an image batch that no cache holds. */
-    private static final long FAR = 12L << 20;
+    /** Floats of an image batch (48 MB) from which on most caches hold little of it when it is read again. */
+    static final long FAR = 12L << 20;
 
     /** Channels of a weight gradient that are a task of their own: fewer sums to add up at the end. */
     private static final int PIECE = 128;
