@@ -364,9 +364,9 @@ class CudaBackendTest {
         w.write(new float[4]);
         StepGraph graph = Context.training(9, 0).call(() -> backend.capture(() -> Dispatcher.updateAll(slow, null, 0.5)));
         assertThat(w.toFloats()).containsExactly(-0.5f, 0.5f, -0.25f, -0.5f);
-        graph.replay(RandomStream.of(1, 1), () -> Dispatcher.updateAll(fast, null, 0.5));
+        graph.replay(RandomStream.of(9, 1), () -> Dispatcher.updateAll(fast, null, 0.5));
         assertThat(w.toFloats()).containsExactly(-1.5f, 1.5f, -0.75f, -1.5f);
-        assertThatThrownBy(() -> graph.replay(RandomStream.of(1, 2), () -> Dispatcher.updateAll(fast, null)))
+        assertThatThrownBy(() -> graph.replay(RandomStream.of(9, 2), () -> Dispatcher.updateAll(fast, null)))
                 .isInstanceOf(GraftException.class)
                 .hasMessage("a captured step's replay clips gradients to Infinity, the step did to 0.5: capture it again");
         assertThat(w.toFloats()).containsExactly(-1.5f, 1.5f, -0.75f, -1.5f);
