@@ -70,7 +70,8 @@ def conv(kind, inputs, outputs, kernel, stride, size, batch=128):
     if kind == "forward":
         return lambda: F.conv2d(x, w, stride=stride, padding=pad)
     mask = [kind == "input", kind == "weight", False]
-    return lambda: torch.ops.aten.convolution_backward(dy, x, w, None, [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, mask)
+    return lambda: torch.ops.aten.convolution_backward(dy, x, w, None, [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1,
+                                                       mask)
 
 
 def vision_step(model, batch, classes=10):
@@ -138,8 +139,8 @@ def cases():
         for kind in ("forward", "input", "weight"):
             if kind == "input" and shape[0] == 3:
                 continue
-            name = "conv bf16 {} {}->{} {}x{} stride {} size {}".format(kind, shape[0], shape[1], shape[2], shape[2], shape[3],
-                                                                        shape[4])
+            inputs, outputs, kernel, stride, size = shape[:5]
+            name = f"conv bf16 {kind} {inputs}->{outputs} {kernel}x{kernel} stride {stride} size {size}"
             yield name, lambda kind=kind, s=shape: (conv(kind, *s), {})
     for name in memory_bound() if torch.cuda.is_available() else {}:
         yield f"memory bf16 {name}", lambda name=name: (memory_bound()[name][0], {"bytes": memory_bound()[name][1]})

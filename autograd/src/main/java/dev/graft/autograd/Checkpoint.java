@@ -2,6 +2,7 @@ package dev.graft.autograd;
 
 import dev.graft.tensor.Autocast;
 import dev.graft.tensor.Context;
+import dev.graft.tensor.GraftException;
 import dev.graft.tensor.Interceptor;
 import dev.graft.tensor.RandomStream;
 import dev.graft.tensor.Scope;
@@ -31,6 +32,9 @@ public final class Checkpoint {
     /**
      * segment(x), remembered by its input only. The leaves that the segment uses get their gradients as usual. When no
      * tape records, or several do (second derivatives), the segment simply runs.
+     *
+     * @throws GraftException when the segment reads what the tape has recorded outside of it, x excepted: that would get no
+     *                        gradient
      */
     public static Tensor run(UnaryOperator<Tensor> segment, Tensor x) {
         Context context = Context.current();
@@ -40,7 +44,7 @@ public final class Checkpoint {
         }
         Tape tape = ((Tape.Recorder) recorders.getFirst()).tape();
         RandomStream replay = context.random().fork();
-        Probe probe = new Probe(tape);
+        Probe probe = new Probe(tape, x);
         Tensor y = first(segment, x, probe);
         if (!probe.met || y.id() == x.id()) {
             return y;
@@ -74,10 +78,12 @@ public final class Checkpoint {
     /** Notes whether a segment reads a tracked tensor: one that is frozen, on frozen input, has nothing to compute twice. */
     private static final class Probe implements Interceptor {
         private final Tape tape;
+        private final long input;
         private boolean met;
 
-        Probe(Tape tape) {
+        Probe(Tape tape, Tensor x) {
             this.tape = tape;
+            this.input = x.id();
         }
 
         /** Asked of weights as well that autocast has kept in its type: no op reads those, only what was made of them. */
@@ -95,7 +101,13 @@ public final class Checkpoint {
 
         private void look(Tensor[] in) {
             for (Tensor t : in) {
-                met |= tape.tracks(t) && t.dtype().isFloat();
+                if (tape.tracks(t) && t.dtype().isFloat()) {
+                    met = true;
+                    if (!t.requiresGrad() && t.id() != input) {
+                        throw new GraftException("checkpoint: the segment reads " + t.spec() + ", which was recorded outside"
+                                + " of it and would get no gradient: compute it within the segment, or make it its input");
+                    }
+                }
             }
         }
     }

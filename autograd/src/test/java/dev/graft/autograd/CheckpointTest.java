@@ -1,10 +1,12 @@
 package dev.graft.autograd;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.tensor.Context;
 import dev.graft.tensor.Device;
+import dev.graft.tensor.GraftException;
 import dev.graft.tensor.LiveBytes;
 import dev.graft.tensor.Memory;
 import dev.graft.tensor.Scope;
@@ -87,6 +89,21 @@ class CheckpointTest {
             Tensor loss = tape.record(() -> Checkpoint.run(frozen::take, ids).matmul(w).sum());
             assertThat(tape.backward(loss).of(w).toFloats()).containsOnly(3);
         }
+    }
+
+    @Test
+    void whatASegmentWouldReadWithoutAGradientIsRefused() {
+        try (Scope s = Scope.open(); Tape tape = new Tape()) {
+            assertThatThrownBy(() -> tape.record(() -> {
+                Tensor h = w.tanh();
+                return Checkpoint.run(in -> in.matmul(h), x).sum();
+            })).isInstanceOf(GraftException.class).hasMessage("checkpoint: the segment reads float32[16, 16], which was"
+                    + " recorded outside of it and would get no gradient: compute it within the segment, or make it its"
+                    + " input");
+        }
+        List<float[]> inside = gradients(in -> Checkpoint.run(y -> y.matmul(w.tanh()), in));
+        List<float[]> plain = gradients(in -> in.matmul(w.tanh()));
+        assertThat(inside.getFirst()).containsExactly(plain.getFirst(), within(1e-5f));
     }
 
     @Test

@@ -220,6 +220,20 @@ class LauncherTest {
     }
 
     @Test
+    void aStartWithFlagsOfTheUsersPreparesTheCacheOfStartsWithoutThem() throws Exception {
+        built(200);
+        String home = rehearsingJdk("j");
+        String own = "-XX:+UseParallelGC -XX:ObjectAlignmentInBytes=16";
+        Outcome o = run(temp, Map.of("JAVA_HOME", home, "GRAFT_JAVA_OPTS", own),
+                project.resolve("graft").toString(), "demo");
+        assertThat(o.code).as(o.err).isZero();
+        assertThat(temp.resolve("graft.aot.flags")).content()
+                .contains("-XX:+UseSerialGC", "-XX:ObjectAlignmentInBytes=64")
+                .doesNotContain("Parallel", "ObjectAlignmentInBytes=16");
+        assertThat(o.out).contains("-XX:+UseParallelGC").doesNotContain("-XX:+UseSerialGC", "ObjectAlignmentInBytes=64");
+    }
+
+    @Test
     void theBuildDoesNotFailBecauseOfTheCaches() throws Exception {
         String home = rehearsingJdk("j");
         maven("touch mvn-was-called");
@@ -292,7 +306,8 @@ class LauncherTest {
         List<List<String>> quick = List.of(List.of("models"), List.of("--version"), List.of("finetune", "--help"),
                 List.of("inspect", "a.pth"),
                 List.of("predict", "--model", "graft_cifar", "--weights", "w", "--labels", "l", "--top", "3", "a.jpg"),
-                List.of("predict", "--run", "run1", "a.jpg", "b.PNG", "c.jpeg"));
+                List.of("predict", "--run", "run1", "a.jpg", "b.PNG", "c.jpeg"),
+                List.of("predict", "--run", "run1", "--quantize", "int8", "--precision", "float32", "a.jpg", "b.jpg", "c"));
         for (List<String> c : quick) {
             assertThat(graft(home, c.toArray(String[]::new)).out.lines()).as("%s", c).doesNotContain("--add-modules");
         }

@@ -79,19 +79,23 @@ public final class Fused {
         Conv2d[] convs = {expand, depthwise, project};
         BatchNorm2d[] norms = {n1, n2, n3};
         in[0] = x;
-        for (int i = 0; i < 3; i++) {
-            Tensor[] wb = convs[i].folded().of(convs[i], norms[i]);
-            in[1 + 2 * i] = wb[0];
-            in[2 + 2 * i] = wb[1];
-        }
         if (residual != null) {
             in[7] = residual;
         }
-        Tensor y = Dispatcher.one(op, in);
-        for (int i = 1; i < 7; i++) {
-            in[i].close();
+        try {
+            for (int i = 0; i < 3; i++) {
+                Tensor[] wb = convs[i].folded().of(convs[i], norms[i]);
+                in[1 + 2 * i] = wb[0];
+                in[2 + 2 * i] = wb[1];
+            }
+            return Dispatcher.one(op, in);
+        } finally {
+            for (int i = 1; i < 7; i++) {
+                if (in[i] != null) {
+                    in[i].close();
+                }
+            }
         }
-        return y;
     }
 
     private static boolean folds(Conv2d conv, BatchNorm2d bn) {

@@ -10,6 +10,7 @@ import dev.graft.tensor.Tensor;
 import dev.graft.tensor.TensorSpec;
 import dev.graft.tensor.backend.Backends;
 import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
@@ -163,10 +164,23 @@ public abstract class Module implements AutoCloseable {
     /** Called after a child was replaced; a module that keeps its children in fields takes the new one over. */
     protected void replaced(String name, Module old, Module replacement) {}
 
-    /** All parameters with their paths, in the order of registration. */
+    /**
+     * All parameters with their paths, in the order of registration.
+     *
+     * @throws GraftException when one layer is at two places: it has two names, and would be trained twice in a step
+     */
     public final Map<String, Parameter> parameters() {
         Map<String, Parameter> all = new LinkedHashMap<>();
-        visit((path, m) -> m.parameters.forEach((n, p) -> all.put(join(path, n), p)));
+        Map<Parameter, String> places = new IdentityHashMap<>();
+        visit((path, m) -> m.parameters.forEach((n, p) -> {
+            String here = join(path, n);
+            String there = places.putIfAbsent(p, here);
+            if (there != null) {
+                throw new GraftException("module: " + there + " and " + here + " are one parameter, at two places: build a"
+                        + " second layer for one of them, or have one layer and call it twice");
+            }
+            all.put(here, p);
+        }));
         return all;
     }
 

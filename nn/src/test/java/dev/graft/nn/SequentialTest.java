@@ -61,6 +61,16 @@ class SequentialTest {
     }
 
     @Test
+    void aLayerAtTwoPlacesIsRefused() {
+        Linear shared = new Linear(3, 3);
+        Sequential twice = new Sequential(new Sequential(shared), new Sequential(shared));
+        assertThatThrownBy(twice::parameters).isInstanceOf(GraftException.class).hasMessage("module: 0.0.weight and"
+                + " 1.0.weight are one parameter, at two places: build a second layer for one of them, or have one layer and"
+                + " call it twice");
+        assertThat(new Sequential(shared).parameters()).hasSize(2);     // it may go into another network
+    }
+
+    @Test
     void intermediatesAreFreedOnTheWayAndTheInputIsNot() {
         Tensor[] seen = new Tensor[3];
         final class Probe extends Module {

@@ -79,7 +79,7 @@ class CifarTest {
     void ownBackboneRecognisesTheTestImages() throws IOException {
         try (Classifier c = Classifier.of(ModelZoo.find("graft_cifar").load())) {
             assertThat(c.model().classes()).startsWith("airplane", "automobile", "bird");
-            assertThat(jpegs(c.model().classes()).right(c)).isGreaterThan(780);
+            assertThat(jpegs(c.model().classes()).right(c)).isGreaterThan(830);   // 841 when it was trained
         }
     }
 

@@ -263,7 +263,7 @@ final class HostAllocator {
     private static GraftException outOfMemory(DType dtype, long count, String label, OutOfMemoryError cause) {
         return new GraftException("out of memory on cpu for " + count + " x " + dtype + " ("
                 + count * dtype.bytes() / (1 << 20) + " MiB, " + label + "): " + report()
-                + "; a smaller batch, freezing more layers, gradient checkpointing, or a larger -Xmx or"
+                + "; a smaller batch, freezing more layers, Checkpoint.run, or a larger -Xmx or"
                 + " graft.memory.limit would help", cause);
     }
 

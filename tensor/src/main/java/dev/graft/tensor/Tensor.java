@@ -99,6 +99,9 @@ public final class Tensor implements AutoCloseable {
      */
     public static Tensor copyOf(DType dtype, Object array, int count, Shape shape) {
         check(dtype, array, count, shape);
+        if (count > Array.getLength(array)) {
+            throw new GraftException("tensor: " + count + " values were asked for of an array of " + Array.getLength(array));
+        }
         HostStorage storage = HostStorage.allocate(dtype, count, "data");
         System.arraycopy(array, 0, storage.array(), Math.toIntExact(storage.first()), count);
         return new Tensor(new TensorSpec(dtype, shape), storage, storage.first());

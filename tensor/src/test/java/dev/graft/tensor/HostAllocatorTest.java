@@ -84,6 +84,10 @@ class HostAllocatorTest {
                 .hasMessage("tensor: 4 values do not fill shape [5] of 5");
         assertThatThrownBy(() -> Tensor.copyOf(DType.F64, mine, 4, Shape.of(4))).isInstanceOf(GraftException.class)
                 .hasMessage("tensor: a float[] cannot hold float64");
+        int few = mine.length;
+        assertThatThrownBy(() -> Tensor.copyOf(DType.F32, mine, few + 1, Shape.of(few + 1)))
+                .isInstanceOf(GraftException.class)
+                .hasMessage("tensor: " + (few + 1) + " values were asked for of an array of " + few);
     }
 
     @Test

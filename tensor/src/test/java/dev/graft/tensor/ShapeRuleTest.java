@@ -109,6 +109,8 @@ class ShapeRuleTest {
                 bad("slice: axis 1 of [2, 3] has no range 2 to 5 in steps of 1", () -> m.slice(1, 2, 5)),
                 bad("concat: [2, 3] and [2, 4] differ outside axis 0", () -> Tensor.concat(0, m, Tensor.zeros(2, 4))),
                 bad("pad: padding must not be negative: slice instead", () -> m.pad(new int[] {-1, 0}, new int[2], 0)),
+                bad("pad: an axis of 4294967296 is longer than 2147483647, the most it can be",
+                        () -> m.pad(new int[] {0, Integer.MAX_VALUE}, new int[] {0, Integer.MAX_VALUE - 1}, 0)),
                 bad("unsqueeze: axis 4 is not from -3 to 2 for shape [2, 3]", () -> m.unsqueeze(4)),
                 bad("take: indices are float32[2, 3], int32 or int64 is needed: cast them first", () -> m.take(m)),
                 bad("take_along: input [2, 3] and indices [3, 3] differ outside axis 1", () -> m.takeAlong(1, ints(3, 3))),

@@ -169,6 +169,13 @@ class UpdateAllTest {
     }
 
     @Test
+    void aTensorCanBeAddedToItself() {
+        Tensor t = Tensor.of(new float[] {2, -4, 6}, 3);
+        Dispatcher.update(new Update.Axpby(0.5, 1), t, t);
+        assertThat(t.toFloats()).containsExactly(3, -6, 9);
+    }
+
+    @Test
     void mistakesAreNamedAndNothingIsChanged() {
         Tensor p = Tensor.ones(3);
         Tensor g = Tensor.ones(3);

@@ -106,7 +106,7 @@ final class Compare {
                 System.err.printf(Locale.ROOT, "round %d of %d, %s (%.0f s)%n", round + 1, options.rounds(), part, now);
                 switch (part) {
                     case PREDICT -> predict(round);
-                    case MEMORY -> memory();
+                    case MEMORY -> memory(round);
                     default -> time(round, part);
                 }
                 took.put(part, (System.nanoTime() - start) / 1e9 - now);
@@ -194,7 +194,7 @@ final class Compare {
             if (list.stream().anyMatch(r -> r.kind() == Row.Kind.PREDICT)) {
                 parts.add(PREDICT);
             }
-            if (round == 0 && list.stream().anyMatch(r -> r.kind() == Row.Kind.MEMORY)) {
+            if (list.stream().anyMatch(r -> r.kind() == Row.Kind.MEMORY)) {
                 parts.add(MEMORY);
             }
         }
@@ -292,24 +292,24 @@ final class Compare {
                 starts.getLast().print());
     }
 
-    /** Every step in a process of its own, once: it hardly differs from run to run. */
-    private void memory() throws IOException, InterruptedException {
+    /** Every step in a process of its own. */
+    private void memory(int round) throws IOException, InterruptedException {
         Set<String> works = new LinkedHashSet<>();
         rows.values().forEach(list -> list.stream().filter(r -> r.kind() == Row.Kind.MEMORY)
                 .forEach(r -> works.addAll(r.ours())));
         for (String w : works) {
-            peak(ours, w);
+            peak(ours, w, round);
             for (Map.Entry<Peer, Side> e : peers.entrySet()) {
                 if (rows.get(e.getKey()).stream().anyMatch(r -> r.kind() == Row.Kind.MEMORY && r.theirs().contains(w))) {
-                    peak(e.getValue(), w);
+                    peak(e.getValue(), w, round);
                 }
             }
         }
     }
 
-    private void peak(Side side, String work) throws IOException, InterruptedException {
+    private void peak(Side side, String work, int round) throws IOException, InterruptedException {
         try (EngineProcess p = side.begin(Works.byName(work).group(), timing(side, Set.of(work)), measured)) {
-            p.memory(work);
+            p.memory(work, round);
         }
     }
 }

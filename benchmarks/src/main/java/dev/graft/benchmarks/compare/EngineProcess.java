@@ -58,8 +58,8 @@ final class EngineProcess implements AutoCloseable {
     }
 
     /** Measures how much memory the process takes for {@code work}. */
-    void memory(String work) throws IOException, InterruptedException {
-        ask("memory", work, 0);
+    void memory(String work, int round) throws IOException, InterruptedException {
+        ask("memory", work, round);
     }
 
     /** Lets go of what was prepared. A process that does not manage that is ended, and no work is to blame. */

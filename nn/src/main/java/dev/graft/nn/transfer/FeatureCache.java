@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
@@ -229,7 +230,12 @@ public final class FeatureCache {
         List<Entry> entries = new ArrayList<>();
         try (DirectoryStream<Path> all = Files.newDirectoryStream(folder, "*.{features,tmp,unfit}")) {
             for (Path p : all) {
-                BasicFileAttributes a = Files.readAttributes(p, BasicFileAttributes.class);
+                BasicFileAttributes a;
+                try {
+                    a = Files.readAttributes(p, BasicFileAttributes.class);
+                } catch (NoSuchFileException e) {   // another run has finished or deleted it meanwhile
+                    continue;
+                }
                 Instant used = a.lastModifiedTime().toInstant();
                 int days = p.toString().endsWith(".tmp") ? STALE : FORGOTTEN;
                 if (p.toString().endsWith(".features")) {

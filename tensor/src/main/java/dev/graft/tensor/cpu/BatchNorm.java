@@ -5,8 +5,8 @@ import dev.graft.tensor.op.UnaryFn;
 
 /**
  * Training-mode batch norm of rows x c elements, channels last. The statistics of blocks of rows are merged by the formula
- * of Chan, Golub and LeVeque (1979), so a mean that is large against the deviation does no harm. Forward and backward each
- * read memory twice, the second time backwards: what was read last is still in the cache.
+ * of Chan, Golub and LeVeque (1979), so a mean of up to some 10^4 deviations does no harm. Forward and backward each read
+ * memory twice, the second time backwards: what was read last is still in the cache.
  */
 final class BatchNorm {
     private final RowLoops loops;

@@ -6,7 +6,7 @@ import dev.graft.tensor.GraftException;
  * The sizes of a two-dimensional convolution: x [batch, inH, inW, inC], w [outC, kH, kW, inC/groups],
  * y [batch, outH, outW, outC], all contiguous.
  */
-public record ConvGeometry(int batch, int inH, int inW, int inC, int outC, int kH, int kW, int strideH, int strideW,
+record ConvGeometry(int batch, int inH, int inW, int inC, int outC, int kH, int kW, int strideH, int strideW,
         int padTop, int padBottom, int padLeft, int padRight, int dilationH, int dilationW, int groups) {
     public ConvGeometry {
         if (batch < 0 || inH < 1 || inW < 1 || inC < 1 || outC < 1 || kH < 1 || kW < 1) {

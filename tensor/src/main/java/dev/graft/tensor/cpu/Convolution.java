@@ -10,7 +10,7 @@ import java.util.Arrays;
  * x [N, H, W, C], w [O, kH, kW, C/groups], y [N, Ho, Wo, O]. Results overwrite their target; sums are taken in an order
  * that depends on the geometry only. Any number of threads may call at the same time.
  */
-public final class Convolution {
+final class Convolution {
     /** Pixels from which on their operands are packed in the cache by the task that sums over them. */
     private static final int LONG = 512;
     /** Rows of a product below which its tiles would be nearly empty. */

@@ -51,6 +51,10 @@ final class CpuUpdate {
     }
 
     private void axpby(Update.Axpby u, F32 p, F32 g, int i, int j) {
+        if (p.array() == g.array() && p.at() == g.at()) {   // of itself: the first pass below would change g
+            loops.binaryScalar(BinaryFn.MUL, p.array(), p.at() + i, (float) (u.a() + u.b()), p.array(), p.at() + i, j - i);
+            return;
+        }
         if (u.a() != 1) {
             loops.binaryScalar(BinaryFn.MUL, p.array(), p.at() + i, (float) u.a(), p.array(), p.at() + i,
                     j - i);

@@ -22,16 +22,25 @@ final class DepthwiseConvolution {
             return;
         }
         int at = 0;
-        for (int py = 0; py < g.strideH(); py++) {
-            for (int px = 0; px < g.strideW(); px++) {
-                Phase v = DirectConvolution.rows(g, py);
-                Phase h = DirectConvolution.columns(g, px);
+        for (int i = 0; i < g.strideH(); i++) {
+            for (int j = 0; j < g.strideW(); j++) {
+                Phase v = DirectConvolution.rows(g, phaseOfRows(g, i));
+                Phase h = DirectConvolution.columns(g, phaseOfColumns(g, j));
                 for (int t = 0; t < v.count() * h.count(); t++) {
                     column(g, w, wo + v.tap(t / h.count()) * g.kW() + h.tap(t % h.count()), to, at);
                     at += g.outC();
                 }
             }
         }
+    }
+
+    /** Phases are packed from that of the centre tap on, so that the order of the taps is the same with any padding. */
+    private static int phaseOfRows(ConvGeometry g, int i) {
+        return Math.floorMod(g.kH() / 2 * g.dilationH() - g.padTop() + i, g.strideH());
+    }
+
+    private static int phaseOfColumns(ConvGeometry g, int i) {
+        return Math.floorMod(g.kW() / 2 * g.dilationW() - g.padLeft() + i, g.strideW());
     }
 
     private static void column(ConvGeometry g, float[] w, int wo, float[] to, int at) {
@@ -219,10 +228,15 @@ final class DepthwiseConvolution {
             width = end - from;
             offsets = new int[g.strideH()][g.strideW()][];
             weights = new int[g.strideH()][g.strideW()];
-            int at = 0;
             for (int i = 0; i < g.strideH(); i++) {
-                Phase v = vertical[i] = DirectConvolution.rows(g, i);
-                for (int j = 0; j < g.strideW(); j++) {
+                vertical[i] = DirectConvolution.rows(g, i);
+            }
+            int at = 0;
+            for (int a = 0; a < g.strideH(); a++) {
+                int i = phaseOfRows(g, a);
+                Phase v = vertical[i];
+                for (int b = 0; b < g.strideW(); b++) {
+                    int j = phaseOfColumns(g, b);
                     Phase h = horizontal[j];
                     int[] o = offsets[i][j] = new int[v.count() * h.count()];
                     for (int t = 0; t < o.length; t++) {

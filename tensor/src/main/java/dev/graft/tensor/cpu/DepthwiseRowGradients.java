@@ -12,19 +12,26 @@ final class DepthwiseRowGradients {
 
     /**
      * Data gradient of stride 2: squares of 2x2 pixels of dx, at {@code yo} the upper and at {@code zo} the lower row,
-     * from two rows of dy. The weights lie in the order of the phases. The last square has no dy to its right; it is
-     * whole if {@code whole}, else only its left half exists.
+     * from two rows of dy. The weights lie in the order of the phases. If {@code half}, the right half of a square that has
+     * no dy to its left comes first. The last square has no dy to its right; it is whole if {@code whole}, else only its
+     * left half exists.
      *
-     * @param pixels squares but the last
+     * @param pixels whole squares but the last
      */
-    static void squares(float[] d0, int o0, float[] d1, int o1, int ds, int pixels, boolean whole, float[] w, int wo, int ws,
-            float[] y, int yo, float[] z, int zo, int ys) {
+    static void squares(float[] d0, int o0, float[] d1, int o1, int ds, boolean half, int pixels, boolean whole, float[] w,
+            int wo, int ws, float[] y, int yo, float[] z, int zo, int ys) {
         FloatVector w11 = FloatVector.fromArray(S, w, wo), w12 = FloatVector.fromArray(S, w, wo + ws);
         FloatVector w10 = FloatVector.fromArray(S, w, wo + 2 * ws), w21 = FloatVector.fromArray(S, w, wo + 3 * ws);
         FloatVector w01 = FloatVector.fromArray(S, w, wo + 4 * ws), w22 = FloatVector.fromArray(S, w, wo + 5 * ws);
         FloatVector w20 = FloatVector.fromArray(S, w, wo + 6 * ws), w02 = FloatVector.fromArray(S, w, wo + 7 * ws);
         FloatVector w00 = FloatVector.fromArray(S, w, wo + 8 * ws);
         FloatVector a = FloatVector.fromArray(S, d0, o0), b = FloatVector.fromArray(S, d1, o1);
+        if (half) {
+            a.mul(w10).intoArray(y, yo);
+            b.fma(w00, a.mul(w20)).intoArray(z, zo);
+            yo += ys;
+            zo += ys;
+        }
         for (int i = 0; i < pixels; i++) {
             o0 += ds;
             o1 += ds;

@@ -168,16 +168,4 @@ final class Elementwise {
         WorkerPool.shared().ranges(n, RANDOM_CHUNK,
                 (i, j) -> loops.randomProduct(factors, i, x, xo + i, y, yo + i, j - i));
     }
-
-    /** y = a * y + b * x. */
-    void axpby(double a, float[] y, int yo, double b, float[] x, int xo, int n) {
-        float fa = (float) a;
-        float fb = (float) b;
-        WorkerPool.shared().stream(n, Broadcast.CHUNK, (i, j) -> {
-            if (fa != 1f) {
-                loops.binaryScalar(BinaryFn.MUL, y, yo + i, fa, y, yo + i, j - i);
-            }
-            loops.axpy(fb, x, xo + i, y, yo + i, j - i);
-        });
-    }
 }

@@ -9,7 +9,7 @@ import dev.graft.tensor.op.UnaryFn;
  * @param residual an array of the result's shape from {@code residualOffset} on, whose rows are
  *     {@code residualStride} apart (for convolutions: contiguous, the stride is the number of output channels), or null
  */
-public record Epilogue(float[] bias, int biasOffset, float[] residual, int residualOffset, int residualStride,
+record Epilogue(float[] bias, int biasOffset, float[] residual, int residualOffset, int residualStride,
         Activation activation) {
     /** The function at the end. NaN stays NaN. */
     public enum Activation {

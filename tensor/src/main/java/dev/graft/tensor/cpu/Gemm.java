@@ -8,7 +8,7 @@ import java.util.Arrays;
  * whole, A block by block by the task that uses it, and only where that pays (Goto and van de Geijn, "Anatomy of
  * High-Performance Matrix Multiplication", 2008, with the roles of the operands exchanged for row-major arrays).
  */
-public final class Gemm {
+final class Gemm {
     private static final int GROUP = 4096; // columns for which A is packed once
     private static final int NARROW = 1024; // and where its rows alone make too few tasks
     private static final int TASKS = 16;

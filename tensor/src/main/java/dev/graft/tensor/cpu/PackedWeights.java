@@ -7,7 +7,7 @@ import dev.graft.tensor.GraftException;
  * as many values), so whoever knows that weights do not change, as in frozen layers, keeps this value and passes it
  * instead of the weights. It fits any batch and image size and does not follow later changes of the weights.
  */
-public final class PackedWeights {
+final class PackedWeights {
     /** How the convolution is computed. */
     enum Form {
         POINTWISE, DIRECT, WINOGRAD, DEPTHWISE

@@ -54,7 +54,12 @@ final class SlidingDepthwise {
             return false;
         }
         return g.strideW() == 1 ? columnsFit(2 - g.padLeft(), g.outW(), g.inW(), 1)
-                : g.padTop() == 1 && g.padLeft() == 1 && g.outH() == (g.inH() + 1) / 2 && g.outW() == (g.inW() + 1) / 2;
+                : squaresFit(g.padTop(), g.inH(), g.outH()) && squaresFit(g.padLeft(), g.inW(), g.outW());
+    }
+
+    /** PyTorch's padding of 1, or TensorFlow's, which has none ahead of an even number of pixels. */
+    private static boolean squaresFit(int pad, int in, int out) {
+        return (pad == 0 || pad == 1) && out == (in + pad) / 2 && out > 0;
     }
 
     /** At most one column is outside on each side. */
@@ -84,23 +89,24 @@ final class SlidingDepthwise {
         }
         int c = g.outC();
         int line = g.inW() * c;
+        int up = 1 - g.padTop();    // without padding squares begin a pixel ahead of the image
+        int left = 1 - g.padLeft();
         int per = rowsPerTask(g.batch(), g.inH(), g.inW(), c);
-        int blocks = (g.inH() + per - 1) / per;
+        int blocks = (g.inH() + up + per - 1) / per;
         float[] none = Scratch.zeros(g.outW() * c);
         WorkerPool.shared().run(g.batch() * blocks, task -> {
             int image = task / blocks;
-            int from = task % blocks * per;
+            int from = task % blocks * per - up;
+            Lines in = new Lines(dy, dyo + image * g.outH() * g.outW() * c, g.outH(), g.outW() * c, none);
             try (Scratch nowhere = Scratch.take(line)) {
+                Lines out = new Lines(dx, dxo + image * g.inH() * line, g.inH(), line, nowhere.data);
                 for (int iy = from; iy < Math.min(g.inH(), from + per); iy += 2) {
-                    int d = dyo + (image * g.outH() + iy / 2) * g.outW() * c;
-                    boolean below = iy / 2 + 1 < g.outH();
-                    int to = dxo + (image * g.inH() + iy) * line;
-                    boolean pair = iy + 1 < g.inH();
+                    int oy = (iy + up) / 2 - up;
                     for (int j = 0; j < c; j += L) {
                         int at = Math.min(j, c - L);
-                        DepthwiseRowGradients.squares(dy, d + at, below ? dy : none, at + (below ? d + g.outW() * c : 0), c,
-                                g.outW() - 1, g.inW() % 2 == 0, packed, at, c, dx, to + at,
-                                pair ? dx : nowhere.data, at + (pair ? to + line : 0), c);
+                        DepthwiseRowGradients.squares(in.array(oy), in.at(oy) + at, in.array(oy + 1), in.at(oy + 1) + at, c,
+                                left == 1, g.outW() - 1, (g.inW() + left) % 2 == 0, packed, at, c, out.array(iy),
+                                out.at(iy) + at, out.array(iy + 1), out.at(iy + 1) + at, c);
                     }
                 }
             }
@@ -366,7 +372,7 @@ final class SlidingDepthwise {
         }
     }
 
-    /** The rows of an image; those outside are zeros. */
+    /** The rows of an image; those outside are {@code none}: zeros where rows are read. */
     record Lines(float[] x, int xo, int rows, int floats, float[] none) {
         float[] array(int row) {
             return row >= 0 && row < rows ? x : none;

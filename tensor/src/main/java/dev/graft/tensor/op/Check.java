@@ -29,6 +29,13 @@ final class Check {
         }
     }
 
+    /** {@code n} as the size of an axis. */
+    static int size(long n) {
+        that(n <= Integer.MAX_VALUE,
+                () -> "an axis of " + n + " is longer than " + Integer.MAX_VALUE + ", the most it can be");
+        return (int) n;
+    }
+
     static void floats(TensorSpec t, String what) {
         if (t.dtype() != DType.F32 && t.dtype() != DType.F64 && t.dtype() != DType.F16 && t.dtype() != DType.BF16) {
             throw new GraftException(what + " is " + t + ", a floating-point tensor is needed: cast it first");

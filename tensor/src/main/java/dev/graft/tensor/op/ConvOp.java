@@ -5,7 +5,8 @@ import dev.graft.tensor.TensorSpec;
 
 /**
  * 2-D convolution (cross-correlation, as in every framework) and its two transposes. Images are [N, H, W, C], weights
- * [O, kH, kW, C/groups].
+ * [O, kH, kW, C/groups]. On the CPU, groups that are narrower than a vector are computed together, so that a value that is
+ * NaN or infinite may make its neighbours' results NaN as well.
  */
 public sealed interface ConvOp extends PrimitiveOp {
     ConvParams params();

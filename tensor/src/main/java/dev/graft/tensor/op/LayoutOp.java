@@ -109,14 +109,14 @@ public sealed interface LayoutOp extends PrimitiveOp {
         @Override
         public TensorSpec[] infer(TensorSpec[] in) {
             Check.that(in.length > 0, "needs at least one tensor");
-            int sum = 0;
+            long sum = 0;
             for (TensorSpec t : in) {
                 Check.sameType(in[0], t);
                 Check.that(t.rank() == in[0].rank() && t.shape().with(axis, 0).equals(in[0].shape().with(axis, 0)),
                         () -> in[0].shape() + " and " + t.shape() + " differ outside axis " + axis);
-                sum = Math.addExact(sum, t.dim(axis));
+                sum += t.dim(axis);
             }
-            return Check.out(in[0].dtype(), in[0].shape().with(axis, sum));
+            return Check.out(in[0].dtype(), in[0].shape().with(axis, Check.size(sum)));
         }
     }
 
@@ -139,7 +139,7 @@ public sealed interface LayoutOp extends PrimitiveOp {
                     () -> "padding for " + low.length + " axes does not fit " + s);
             for (int i = 0; i < d.length; i++) {
                 Check.that(low[i] >= 0 && high[i] >= 0 && interior[i] >= 0, "padding must not be negative: slice instead");
-                d[i] = Math.toIntExact((long) low[i] + high[i] + s.dim(i) + (long) interior[i] * Math.max(0, s.dim(i) - 1));
+                d[i] = Check.size((long) low[i] + high[i] + s.dim(i) + (long) interior[i] * Math.max(0, s.dim(i) - 1));
             }
             return Check.out(in[0].dtype(), Shape.of(d));
         }

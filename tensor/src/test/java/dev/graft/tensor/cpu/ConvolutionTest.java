@@ -107,6 +107,8 @@ class ConvolutionTest {
                 all.add(new ConvGeometry(1, 3, w, c, c, 3, 3, 2, 2, 0, 1, 0, w < 3 ? 3 - w : 1, 1, 1, c));
                 if (w >= 3) {
                     all.add(new ConvGeometry(1, 3, w, c, c, 3, 3, 2, 2, 1, 0, w % 2, 0, 1, 1, c));
+                    all.add(new ConvGeometry(1, 4, w, c, c, 3, 3, 2, 2, 0, 1, 1, 1, 1, 1, c)); // padded ahead in one way
+                    all.add(new ConvGeometry(2, 5, w, c, c, 3, 3, 2, 2, 1, 1, 0, 1, 1, 1, c));
                 }
             }
         }

@@ -4,6 +4,7 @@ import static dev.graft.tensor.cpu.Samples.assertClose;
 import static dev.graft.tensor.cpu.Samples.normal;
 import static dev.graft.tensor.cpu.Samples.onOneAndTwoThreads;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
 
 import dev.graft.tensor.op.FusedOp;
 import java.util.Arrays;
@@ -169,6 +170,35 @@ class NormalisationTest {
                         F32.of(dbeta), s[0], s[1]);
                 return List.of(y, mean, invstd, dx, dgamma, dbeta);
             });
+        }
+    }
+
+    /** Float32 keeps three digits behind the point of such a number, and none of the sum of their squares. */
+    @ParameterizedTest
+    @MethodSource("loops")
+    void aLargeMeanLeavesTheDeviationItsDigits(RowLoops loops) {
+        int rows = 2000;
+        int c = 67;
+        float[] x = normal(7, rows * c);
+        double[] mean = new double[c];
+        double[] variance = new double[c];
+        for (int i = 0; i < x.length; i++) {
+            x[i] += 1e4f;
+            mean[i % c] += x[i] / (double) rows;
+        }
+        for (int i = 0; i < x.length; i++) {
+            variance[i % c] += Math.pow(x[i] - mean[i % c], 2) / rows;
+        }
+        float[] one = new float[c];
+        Arrays.fill(one, 1);
+        float[] found = new float[c];
+        float[] invstd = new float[c];
+        BatchNorm norm = new BatchNorm(loops, loops.lanes() == 1 ? new PlainElementLoops() : ElementLoops.best());
+        norm.forward(0, FusedOp.Activation.NONE, F32.of(x), F32.of(one), F32.of(new float[c]), null,
+                F32.of(new float[x.length]), F32.of(found), F32.of(invstd), rows, c);
+        for (int j = 0; j < c; j++) {
+            assertThat(found[j]).isCloseTo((float) mean[j], offset(0.005f));
+            assertThat(invstd[j] * Math.sqrt(variance[j])).isCloseTo(1.0, offset(1e-3));
         }
     }
 
