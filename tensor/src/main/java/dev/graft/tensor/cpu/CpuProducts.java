@@ -204,7 +204,7 @@ final class CpuProducts {
     private void multiply(boolean trans, int m, int n, int k, F32 x, Weight weight, F32 y, Epilogue end) {
         F32 w = weight.values();
         int ld = trans ? k : n;
-        float[] kept = weight.home() == null || !Gemm.packs(trans, m, n, k) ? null : PackedCache.get(weight.home(),
+        float[] kept = weight.home() == null || !Gemm.packs(kernels, trans, m, n, k) ? null : PackedCache.get(weight.home(),
                 new PanelsKey(kernels, trans, w.at(), n, k), Alignment.FIRST + Panels.size(kernels, k, n),
                 to -> Gemm.packAll(kernels, trans, n, k, w.array(), w.at(), ld, to));
         if (kept != null) {

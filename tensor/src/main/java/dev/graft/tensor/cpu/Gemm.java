@@ -14,9 +14,10 @@ final class Gemm {
     private static final int TASKS = 16;
     private static final long TASK_MIN = 1L << 19; // multiply-adds that are worth handing to another thread
     private static final long PACKED_LIMIT = 8L << 20;
-    private static final int UNPACKED_ROWS = 12;
-    private static final int DOT_ROWS = 12;
-    private static final int PART = 1024; // products of a sum that is added to the others: one long chain rounds more
+    private static final int FEW_ROWS = 12; // one tile
+    private static final int UNPACKED_ROWS = 192; // up to which B is used too few times to be worth packing
+    private static final int UNPACKED_ROWS_OF_SHORT_VECTORS = 48;
+    private static final int BAND_ROWS = 24;
     private static final int LONG = 4096;
 
     private Gemm() {}
@@ -55,14 +56,14 @@ final class Gemm {
         if (k == 0) {
             clear(m, n, c, co, ldc, accumulate);
             epilogue.apply(0, m, 0, n, c, co, ldc);
-        } else if (transB && !transA && m <= DOT_ROWS) {
+        } else if (transB && !transA && m <= FEW_ROWS) {
             dots(mk, m, n, k, a, ao, lda, b, bo, ldb, c, co, ldc, accumulate, epilogue);
         } else if (n == 1 && ldc == 1 && !transA && bks == 1) { // matrix times vector: dot products with the rows of A
             dots(mk, 1, m, k, b, bo, k, a, ao, lda, c, co, m, accumulate, Epilogue.NONE);
             epilogue.apply(0, m, 0, 1, c, co, 1);
-        } else if (!transB && m <= UNPACKED_ROWS) {
+        } else if (!transB && (m <= FEW_ROWS || m <= unpackedRows(mk) && !isLong(m, n, k))) {
             unpacked(mk, m, n, k, a, ao, rs, ks, b, bo, ldb, c, co, ldc, accumulate, epilogue);
-        } else if (k >= LONG && (long) m * n <= (long) k * 64) {
+        } else if (isLong(m, n, k)) {
             LongProduct.run(mk, m, n, k, a, ao, rs, ks,
                     new LongProduct.Matrix(b, bo, bks, bcs), c, co, ldc, accumulate);
             applyAll(m, n, c, co, ldc, epilogue);
@@ -181,8 +182,17 @@ final class Gemm {
     }
 
     /** Whether {@link #multiply} packs B and A is not transposed: then {@link #multiplyKept} gives the same bits. */
-    static boolean packs(boolean transB, int m, int n, int k) {
-        return m > (transB ? DOT_ROWS : UNPACKED_ROWS) && n > 1 && k > 0 && (k < LONG || (long) m * n > (long) k * 64);
+    static boolean packs(MicroKernels mk, boolean transB, int m, int n, int k) {
+        return m > (transB ? FEW_ROWS : unpackedRows(mk)) && n > 1 && k > 0 && !isLong(m, n, k);
+    }
+
+    private static int unpackedRows(MicroKernels mk) {
+        return mk.lanes() >= 16 ? UNPACKED_ROWS : UNPACKED_ROWS_OF_SHORT_VECTORS;
+    }
+
+    /** Few long sums: cut along k, or most threads would have nothing to do. */
+    private static boolean isLong(int m, int n, int k) {
+        return k >= LONG && (long) m * n <= (long) k * 64;
     }
 
     /** Packs all of op(B)[k][n] for {@link #multiplyKept}. */
@@ -210,32 +220,43 @@ final class Gemm {
         }
     }
 
-    /** Few rows: packing would cost as much as the product, so B is read in place; only a ragged end is packed. */
+    /** Few rows: packing would cost more than it gains, so B is read in place; only a ragged end is packed. */
     private static void unpacked(MicroKernels mk, int m, int n, int k, float[] a, int ao, int rs, int ks, float[] b, int bo,
             int ldb, float[] c, int co, int ldc, boolean accumulate, Epilogue epilogue) {
-        int lanes = mk.lanes();
-        int width = mk.tileVectors() * lanes;
-        int chunk = (int) Math.max(1, TASK_MIN / ((long) m * k * width));
-        WorkerPool.shared().ranges((n + width - 1) / width, chunk, (from, to) -> {
-            for (int j = from; j < to; j++) {
-                int column = j * width;
+        int width = mk.tileVectors() * mk.lanes();
+        int panels = (n + width - 1) / width;
+        int tiles = (m + FEW_ROWS - 1) / FEW_ROWS;
+        int bands = Math.clamp(TASKS / panels, 1, Math.max(1, m / BAND_ROWS));
+        int chunk = (int) Math.max(1, TASK_MIN / ((long) m / bands * k * width));
+        WorkerPool.shared().ranges(panels * bands, chunk, (from, to) -> {
+            for (int t = from; t < to; t++) {
+                int column = t / bands * width;
+                int i = tiles * (t % bands) / bands * FEW_ROWS;
+                int rows = Math.min(m, tiles * (t % bands + 1) / bands * FEW_ROWS) - i;
                 int columns = Math.min(width, n - column);
-                int vectors = columns / lanes;
-                for (int k0 = 0; k0 < k && vectors > 0; k0 += PART) {
-                    mk.tiles(m, vectors, Math.min(PART, k - k0), a, ao + k0 * ks, rs, ks, b, bo + k0 * ldb + column, ldb,
-                            c, co + column, ldc, accumulate || k0 > 0);
-                }
-                int done = vectors * lanes;
-                if (done < columns) {
-                    try (Scratch space = Scratch.take((long) k * lanes)) {
-                        Panels.pack(k, columns - done, lanes, b, bo + column + done, ldb, 1, space.data, 0);
-                        Panels.multiply(mk, m, columns - done, k, 0, 1, a, ao, rs, ks, space.data, 0,
-                                c, co + column + done, ldc, accumulate);
-                    }
-                }
-                epilogue.apply(0, m, column, columns, c, co + column, ldc);
+                unpackedPanel(mk, rows, columns, k, a, ao + i * rs, rs, ks, b, bo + column, ldb, c, co + i * ldc + column,
+                        ldc, accumulate);
+                epilogue.apply(i, rows, column, columns, c, co + i * ldc + column, ldc);
             }
         });
+    }
+
+    private static void unpackedPanel(MicroKernels mk, int m, int columns, int k, float[] a, int ao, int rs, int ks,
+            float[] b, int bo, int ldb, float[] c, int co, int ldc, boolean accumulate) {
+        int lanes = mk.lanes();
+        int vectors = columns / lanes;
+        int depth = Panels.depth(k);
+        for (int k0 = 0; k0 < k && vectors > 0; k0 += depth) {
+            mk.tiles(m, vectors, Math.min(depth, k - k0), a, ao + k0 * ks, rs, ks, b, bo + k0 * ldb, ldb, c, co, ldc,
+                    accumulate || k0 > 0);
+        }
+        int done = vectors * lanes;
+        if (done < columns) {
+            try (Scratch space = Scratch.take((long) k * lanes)) {
+                Panels.pack(k, columns - done, lanes, b, bo + done, ldb, 1, space.data, 0);
+                Panels.multiply(mk, m, columns - done, k, 0, 1, a, ao, rs, ks, space.data, 0, c, co + done, ldc, accumulate);
+            }
+        }
     }
 
     private static void dots(MicroKernels mk, int m, int n, int k, float[] a, int ao, int lda, float[] b, int bo, int ldb,

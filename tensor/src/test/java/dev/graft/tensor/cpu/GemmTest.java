@@ -54,7 +54,8 @@ class GemmTest {
     @ParameterizedTest
     @CsvSource({"1, 1, 1", "1, 10, 64", "150, 97, 800", "29, 64, 513",
         "15, 161, 40", "4, 3, 1000", "5, 1, 33", "200, 1, 70", "7, 13, 5", "16, 2, 128", "97, 65, 31",
-        "6, 64, 256", "12, 100, 700", "13, 130, 330", "100, 24, 16", "193, 200, 129", "33, 10, 1280", "3, 5, 4500",
+        "6, 64, 256", "12, 100, 700", "13, 130, 330", "100, 24, 16", "193, 200, 129", "192, 70, 300", "49, 130, 260",
+        "48, 129, 260", "33, 10, 1280", "3, 5, 4500",
         "20, 37, 9000", "8, 37, 9000", "9, 37, 9000", "10, 37, 9000", "17, 80, 300", "26, 64, 300",
         "64, 80, 5000", "1, 300, 20", "0, 4, 3", "4, 0, 3", "4, 3, 0", "2, 1000, 65", "24, 48, 48"})
     void allTransposesAgreeWithDoubleLoops(int m, int n, int k) {
@@ -65,7 +66,9 @@ class GemmTest {
 
     @Test
     void aLargeProductUsesSeveralSlabsAndTasks() {
-        check(false, false, 150, 1100, 700, true, true);
+        check(false, false, 250, 1100, 700, true, true);
+        check(false, false, 150, 1100, 700, true, true); // which few rows read in place, in bands and panels
+        check(true, false, 190, 230, 600, true, true);
         check(false, true, 20, 9000, 1000, false, true); // packed in two slabs
     }
 
