@@ -33,8 +33,8 @@ public final class Checkpoint {
      * segment(x), remembered by its input only. The leaves that the segment uses get their gradients as usual. When no
      * tape records, or several do (second derivatives), the segment simply runs.
      *
-     * @throws GraftException when the segment reads what the tape has recorded outside of it, x excepted: that would get no
-     *                        gradient
+     * @throws GraftException when the segment computes with what the tape has recorded or watches outside of it, leaves and
+     *                        x excepted: that would get no gradient
      */
     public static Tensor run(UnaryOperator<Tensor> segment, Tensor x) {
         Context context = Context.current();
@@ -76,7 +76,7 @@ public final class Checkpoint {
     }
 
     /** Notes whether a segment reads a tracked tensor: one that is frozen, on frozen input, has nothing to compute twice. */
-    private static final class Probe implements Interceptor {
+    static final class Probe implements Interceptor {
         private final Tape tape;
         private final long input;
         private boolean met;
@@ -89,26 +89,28 @@ public final class Checkpoint {
         /** Asked of weights as well that autocast has kept in its type: no op reads those, only what was made of them. */
         @Override
         public boolean needsPrimitives(Tensor[] in) {
-            look(in);
+            for (Tensor t : in) {
+                met |= wantsGradient(t);
+            }
             return false;
         }
 
         @Override
         public Tensor[] intercept(Op op, Tensor[] in, Next next) {
-            look(in);
-            return next.run(op, in);
-        }
-
-        private void look(Tensor[] in) {
+            Tensor[] out = next.run(op, in);
             for (Tensor t : in) {
-                if (tape.tracks(t) && t.dtype().isFloat()) {
-                    met = true;
-                    if (!t.requiresGrad() && t.id() != input) {
-                        throw new GraftException("checkpoint: the segment reads " + t.spec() + ", which was recorded outside"
-                                + " of it and would get no gradient: compute it within the segment, or make it its input");
-                    }
+                met |= wantsGradient(t);
+                if (wantsGradient(t) && !t.requiresGrad() && t.id() != input && out[0].dtype().isFloat()) {
+                    throw new GraftException("checkpoint: the segment reads " + t.spec() + ", which was recorded outside of"
+                            + " it and would get no gradient: compute it within the segment, make it its input, or detach"
+                            + " it");
                 }
             }
+            return out;
+        }
+
+        private boolean wantsGradient(Tensor t) {
+            return tape.tracks(t) && t.dtype().isFloat();
         }
     }
 

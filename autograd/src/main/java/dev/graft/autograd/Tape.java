@@ -136,7 +136,8 @@ public final class Tape implements AutoCloseable {
     /** Runs {@code body} with no tape recording, as PyTorch's {@code no_grad}. */
     public static <T> T noGrad(Supplier<T> body) {
         Context c = Context.current();
-        return c.interceptors().isEmpty() ? body.get() : c.without(Recorder.class).call(body);
+        return c.interceptors().isEmpty() ? body.get()
+                : c.without(Recorder.class).without(Checkpoint.Probe.class).call(body);
     }
 
     /** Whether any tape records the current call. */

@@ -98,8 +98,15 @@ class CheckpointTest {
                 Tensor h = w.tanh();
                 return Checkpoint.run(in -> in.matmul(h), x).sum();
             })).isInstanceOf(GraftException.class).hasMessage("checkpoint: the segment reads float32[16, 16], which was"
-                    + " recorded outside of it and would get no gradient: compute it within the segment, or make it its"
-                    + " input");
+                    + " recorded outside of it and would get no gradient: compute it within the segment, make it its input,"
+                    + " or detach it");
+        }
+        try (Scope s = Scope.open(); Tape tape = new Tape()) {      // here no gradient is wanted
+            Tensor loss = tape.record(() -> {
+                Tensor h = w.tanh();
+                return Checkpoint.run(in -> in.matmul(w).add(Tape.noGrad(h::sum)).add(h.detach().sum()), x).sum();
+            });
+            assertThat(tape.backward(loss).of(w).toFloats()).hasSize(256);
         }
         List<float[]> inside = gradients(in -> Checkpoint.run(y -> y.matmul(w.tanh()), in));
         List<float[]> plain = gradients(in -> in.matmul(w.tanh()));

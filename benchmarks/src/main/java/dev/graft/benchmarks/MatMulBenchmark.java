@@ -26,7 +26,7 @@ public class MatMulBenchmark {
     private static final long CHECKED = 60_000_000;     // multiply-adds of one matrix that the reference does
 
     @Param({"512x512x512", "1024x1024x1024", "2048x768x768", "2048x3072x768", "2048x768x3072", "17x1000x1280",
-            "333x257x129", "16x1000x512", "1000x512x16", "1x1000x2048", "96x128x128x64",
+            "333x257x129", "16x1000x512", "1000x512x16", "32x768x768", "128x2048x2048", "1x1000x2048", "96x128x128x64",
             "96x128x64x128"})
     String mnk;
 

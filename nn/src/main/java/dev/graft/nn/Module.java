@@ -293,9 +293,11 @@ public abstract class Module implements AutoCloseable {
     /** Frees parameters and buffers. */
     @Override
     public final void close() {
-        modules().values().forEach(Module::release);
-        parameters().values().forEach(Parameter::close);
-        buffers().values().forEach(Buffer::close);
+        modules().values().forEach(m -> {
+            m.release();
+            m.parameters.values().forEach(Parameter::close);
+            m.buffers.values().forEach(Buffer::close);
+        });
     }
 
     /** What the printed summary says of this module besides its class, such as {@code 64 to 128, 3x3}. */

@@ -68,6 +68,8 @@ class SequentialTest {
                 + " 1.0.weight are one parameter, at two places: build a second layer for one of them, or have one layer and"
                 + " call it twice");
         assertThat(new Sequential(shared).parameters()).hasSize(2);     // it may go into another network
+        twice.close();
+        assertThatThrownBy(() -> shared.weight().value().toFloats()).hasMessageContaining("closed");
     }
 
     @Test

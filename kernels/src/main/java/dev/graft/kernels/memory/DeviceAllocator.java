@@ -113,7 +113,7 @@ public final class DeviceAllocator {
         }
         if (address == 0) {
             throw new OutOfDeviceMemory("out of memory on " + device + " for " + mib(asked) + " (" + label + "): " + report()
-                    + "; a smaller batch, freezing more layers, bf16, gradient checkpointing, or closing other programs"
+                    + "; a smaller batch, freezing more layers, bf16, Checkpoint.run, or closing other programs"
                     + " that use the GPU would help");
         }
         Block.Segment s = new Block.Segment(pool, address, bytes);

@@ -14,10 +14,11 @@ final class Gemm {
     private static final int TASKS = 16;
     private static final long TASK_MIN = 1L << 19; // multiply-adds that are worth handing to another thread
     private static final long PACKED_LIMIT = 8L << 20;
-    private static final int FEW_ROWS = 12; // one tile
-    private static final int UNPACKED_ROWS = 192; // up to which B is used too few times to be worth packing
+    private static final int FEW_ROWS = 12; // up to which dot products beat packing; bands are made of so many
+    // Up to which B is used too few times to be worth packing, found by measuring (docs/decisions/vector-kernels.md).
+    private static final int UNPACKED_ROWS = 192;
     private static final int UNPACKED_ROWS_OF_SHORT_VECTORS = 48;
-    private static final int BAND_ROWS = 24;
+    private static final int BAND_ROWS = 24; // rows that read a panel from memory, at least
     private static final int LONG = 4096;
 
     private Gemm() {}
@@ -226,7 +227,7 @@ final class Gemm {
         int width = mk.tileVectors() * mk.lanes();
         int panels = (n + width - 1) / width;
         int tiles = (m + FEW_ROWS - 1) / FEW_ROWS;
-        int bands = Math.clamp(TASKS / panels, 1, Math.max(1, m / BAND_ROWS));
+        int bands = Math.clamp((TASKS + panels - 1) / panels, 1, Math.max(1, m / BAND_ROWS));
         int chunk = (int) Math.max(1, TASK_MIN / ((long) m / bands * k * width));
         WorkerPool.shared().ranges(panels * bands, chunk, (from, to) -> {
             for (int t = from; t < to; t++) {
